@@ -1,0 +1,3 @@
+#include "engine/app/version.hpp"
+
+int main() { return oneclick::version().empty() ? 1 : 0; }

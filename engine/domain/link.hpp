@@ -1,0 +1,77 @@
+// Copy links and accounts as the core knows them: one engine.copy_links row, one user_exchanges row.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "engine/domain/ids.hpp"
+#include "engine/domain/venue.hpp"
+
+namespace oneclick {
+
+enum class SizingMode : std::uint8_t { leader_quantity = 1 };
+enum class EntryStyle : std::uint8_t { capped = 1, market = 2 };
+enum class MinLotPolicy : std::uint8_t { carry = 1, skip = 2, round_up = 3 };
+enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, quarantined };
+enum class SymbolFilter : std::uint8_t { none = 0, allow = 1, deny = 2 };
+
+[[nodiscard]] std::string_view to_text(SizingMode mode);
+[[nodiscard]] std::string_view to_text(EntryStyle style);
+[[nodiscard]] std::string_view to_text(MinLotPolicy policy);
+[[nodiscard]] std::string_view to_text(LinkStatus status);
+[[nodiscard]] std::optional<SizingMode> sizing_mode_from_text(std::string_view text);
+[[nodiscard]] std::optional<EntryStyle> entry_style_from_text(std::string_view text);
+[[nodiscard]] std::optional<MinLotPolicy> min_lot_policy_from_text(std::string_view text);
+[[nodiscard]] std::optional<LinkStatus> link_status_from_text(std::string_view text);
+
+inline constexpr std::size_t link_symbols_max = 16;
+
+// One follower account copying one leader or one channel. Exactly one of leader and channel is set.
+struct CopyLink {
+  LinkId id;
+  UserId follower;
+  AccountId account;
+  PortfolioId portfolio;
+  UserId leader;
+  ChannelId channel;
+  SizingMode sizing_mode;
+  EntryStyle entry_style;
+  MinLotPolicy min_lot_policy;
+  LinkStatus status;
+  // Permission, as the database says now; each false one has its own Reason.
+  bool user_active;
+  bool subscription_active;       // true for leaders and for channels that cost nothing
+  SymbolFilter symbol_filter;
+  std::uint8_t symbol_count;
+  std::int32_t percentage_e2;     // copy_percentage * 100: 1..99999; 10000 where the row has NULL
+  std::int32_t slippage_bps_max;  // 0..10000, for entry_style capped
+  std::int64_t entry_ttl_ms;
+  Decimal copy_amount;            // caps the notional in quote; zero: none
+  Decimal order_notional_max;     // zero: none
+  Decimal position_notional_max;  // zero: none
+  std::int64_t version;
+  std::array<Symbol, link_symbols_max> symbols;
+};
+
+// One user_exchanges row, without its credentials.
+struct Account {
+  AccountId id;
+  UserId user;
+  Venue venue;
+  bool connected;                   // user_exchanges.status = connected
+  bool sandbox;
+  std::uint8_t egress;              // index of the local address its requests leave from
+};
+
+// A leader's own account followed as a feed: one engine.leader_feeds row.
+struct LeaderFeed {
+  AccountId account;
+  UserId leader;
+  Venue venue;
+  bool authoritative;
+  std::int64_t baseline_ns;         // fills before this instant are never copied
+};
+
+}  // namespace oneclick
