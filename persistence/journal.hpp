@@ -20,6 +20,7 @@
 
 #include "engine/base/metrics.hpp"
 #include "engine/domain/event.hpp"
+#include "engine/domain/port.hpp"
 #include "engine/domain/record.hpp"
 
 namespace oneclick {
@@ -43,26 +44,26 @@ struct JournalError {
 };
 
 // Holds the lock against a second instance on the same journal (exit code 75) while it lives.
-class JournalWriter {
+class JournalWriter : public JournalPort {
  public:
   // Locks, finds the end (a torn tail is cut; damage before it is refused), takes over what a killed
   // predecessor left in the ring, starts the journal thread.
   [[nodiscard]] static std::expected<std::unique_ptr<JournalWriter>, JournalError> open(
       const JournalOptions& options, Metrics& metrics);
-  virtual ~JournalWriter() = default;  // writes and syncs the rest
+  ~JournalWriter() override = default;  // writes and syncs the rest
 
   // Shard thread only. Returns the entry's position. The ring must have room (see below): 5-50 ns.
-  virtual JournalPosition append(const Event& event) = 0;
-  virtual JournalPosition append(const Record& record) = 0;
+  JournalPosition append(const Event& event) override = 0;
+  JournalPosition append(const Record& record) override = 0;
   // Room for at least this many bytes of entries. False: the disk is behind; take no new input.
-  [[nodiscard]] virtual bool has_room(std::size_t bytes) const = 0;
+  [[nodiscard]] bool has_room(std::size_t bytes) const override = 0;
 
   // Any thread.
-  [[nodiscard]] virtual JournalPosition appended() const = 0;  // in the ring: survives the process
+  [[nodiscard]] JournalPosition appended() const override = 0;  // in the ring: survives the process
   [[nodiscard]] virtual JournalPosition written() const = 0;   // in the file: readers see it
-  [[nodiscard]] virtual JournalPosition synced() const = 0;    // survives power loss
+  [[nodiscard]] JournalPosition synced() const override = 0;    // survives power loss
   // A write or sync failed: nothing further becomes durable. The owner must stop new risk.
-  [[nodiscard]] virtual bool failed() const = 0;
+  [[nodiscard]] bool failed() const override = 0;
   // Segments wholly below the lowest of these positions and older than the retention are removed.
   virtual void set_sink_position(JournalPosition position) = 0;
   virtual void set_snapshot_position(JournalPosition position) = 0;

@@ -10,6 +10,7 @@
 #include "engine/base/crypto.hpp"
 #include "engine/domain/event.hpp"
 #include "engine/domain/intent.hpp"
+#include "engine/domain/record.hpp"
 
 namespace oneclick {
 
@@ -20,6 +21,20 @@ class EventSink {
   virtual ~EventSink() = default;
   // To every shard (leader events, instruments, feeds, switches) or to the one that owns the account.
   [[nodiscard]] virtual bool try_push(const Event& event) = 0;
+};
+
+// The journal as a shard sees it: append on the shard's thread, figures from any thread.
+class JournalPort {
+ public:
+  virtual ~JournalPort() = default;
+  // Returns the entry's position, counted from 1. Room was asked for before.
+  virtual std::uint64_t append(const Event& event) = 0;
+  virtual std::uint64_t append(const Record& record) = 0;
+  [[nodiscard]] virtual bool has_room(std::size_t bytes) const = 0;
+  [[nodiscard]] virtual std::uint64_t appended() const = 0;  // survives the end of this process
+  [[nodiscard]] virtual std::uint64_t synced() const = 0;    // survives power loss
+  // A write or sync failed: nothing more becomes durable.
+  [[nodiscard]] virtual bool failed() const = 0;
 };
 
 enum class KeyType : std::uint8_t { hmac = 1, ed25519 = 2 };
