@@ -1,0 +1,73 @@
+#include "engine/runtime/touch_board.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "engine/base/check.hpp"
+
+namespace oneclick {
+
+namespace {
+
+std::uint64_t hash_of_text(Venue venue, std::string_view text) {
+  std::uint64_t h = static_cast<std::uint64_t>(venue) + 0x9e3779b97f4a7c15ULL;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return mix(h);
+}
+
+}  // namespace
+
+TouchBoard::TouchBoard(std::size_t capacity)
+    : mask_(capacity * 2 - 1), entries_(std::make_unique<Entry[]>(capacity * 2)) {
+  CHECK(std::has_single_bit(capacity));
+}
+
+TouchBoard::Entry* TouchBoard::find(Venue venue, std::string_view symbol) const {
+  for (std::size_t i = hash_of_text(venue, symbol) & mask_;; i = (i + 1) & mask_) {
+    Entry& entry = entries_[i];
+    if (!entry.used.load(std::memory_order_acquire)) return nullptr;
+    if (entry.venue == venue && entry.symbol.view() == symbol) return &entry;
+  }
+}
+
+TouchBoard::Entry* TouchBoard::add(Venue venue, const Symbol& symbol) {
+  const std::lock_guard hold(adding_);
+  if (Entry* const found = find(venue, symbol.view())) return found;
+  if (count_ * 2 > mask_) return nullptr;
+  std::size_t i = hash_of_text(venue, symbol.view()) & mask_;
+  while (entries_[i].used.load(std::memory_order_relaxed)) i = (i + 1) & mask_;
+  entries_[i].venue = venue;
+  entries_[i].symbol = symbol;
+  entries_[i].used.store(true, std::memory_order_release);
+  ++count_;
+  return &entries_[i];
+}
+
+void TouchBoard::on_touch(Venue venue, const Symbol& symbol, const Touch& touch) {
+  Entry* entry = find(venue, symbol.view());
+  if (entry == nullptr) entry = add(venue, symbol);
+  if (entry == nullptr) return;
+  std::array<std::uint64_t, words> raw;
+  std::memcpy(raw.data(), &touch, sizeof touch);
+  const std::uint32_t version = entry->version.load(std::memory_order_relaxed);
+  entry->version.store(version + 1, std::memory_order_relaxed);
+  // Release on every word: a reader that sees one of them also sees the odd version before it.
+  for (std::size_t i = 0; i < words; ++i) entry->value[i].store(raw[i], std::memory_order_release);
+  entry->version.store(version + 2, std::memory_order_release);
+}
+
+Touch TouchBoard::touch(Venue venue, std::string_view symbol) const {
+  const Entry* const entry = find(venue, symbol);
+  if (entry == nullptr) return Touch{};
+  std::array<std::uint64_t, words> raw;
+  for (;;) {
+    const std::uint32_t before = entry->version.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < words; ++i) raw[i] = entry->value[i].load(std::memory_order_acquire);
+    if ((before & 1) == 0 && entry->version.load(std::memory_order_relaxed) == before) break;
+  }
+  Touch out;
+  std::memcpy(&out, raw.data(), sizeof out);
+  return out;
+}
+
+}  // namespace oneclick

@@ -1,0 +1,43 @@
+// Best bid and ask by venue and symbol: written by market data, read by shards as they take a leader
+// event. One thread may write a symbol at a time; any thread may read. Never allocates after start.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "engine/domain/port.hpp"
+
+namespace oneclick {
+
+class TouchBoard final : public TouchSink {
+ public:
+  // capacity: symbols over all venues, a power of two. Touches of further symbols are not kept: entries
+  // in them are then refused as no_price.
+  explicit TouchBoard(std::size_t capacity);
+  void on_touch(Venue venue, const Symbol& symbol, const Touch& touch) override;
+  // All-zero touch when the symbol was never seen.
+  [[nodiscard]] Touch touch(Venue venue, std::string_view symbol) const;
+
+ private:
+  static constexpr std::size_t words = sizeof(Touch) / sizeof(std::uint64_t);
+  struct Entry {
+    std::atomic<bool> used{false};
+    Venue venue;
+    Symbol symbol;
+    std::atomic<std::uint32_t> version{0};  // odd while being written
+    std::array<std::atomic<std::uint64_t>, words> value{};
+  };
+  [[nodiscard]] Entry* find(Venue venue, std::string_view symbol) const;
+  Entry* add(Venue venue, const Symbol& symbol);
+
+  const std::size_t mask_;
+  std::unique_ptr<Entry[]> entries_;
+  std::mutex adding_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace oneclick
