@@ -9,6 +9,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "connectors/net/reactor.hpp"
 #include "connectors/net/tls.hpp"
@@ -28,6 +30,7 @@ struct WsClientHandlers {
 struct WsClientOptions {
   std::string local_address;               // egress: address to bind before connecting; empty: any
   std::string connect_to;                  // "host:port" to dial instead of the URL's (names still verified by URL); empty: the URL's
+  std::vector<std::pair<std::string, std::string>> headers;  // added to the upgrade request
   std::int64_t handshake_timeout_ns = 10'000'000'000;
   std::int64_t ping_interval_ns = 5'000'000'000;  // own pings; two unanswered ones close (half-open)
   std::size_t write_chunk_bytes = 64 * 1024;      // ciphertext handed to the kernel at once
