@@ -16,7 +16,7 @@
 
 namespace oneclick {
 
-// Bytes that are wiped when released, and kept out of core files where the system allows.
+// Bytes that are wiped when released.
 class Secret {
  public:
   Secret() = default;
@@ -49,9 +49,21 @@ class HmacKey {
   [[nodiscard]] Digest sign_after(const Prefix& prefix, std::string_view rest) const;
 
  private:
+  friend void sign_many(std::span<const struct HmacJob> jobs);
+
   std::array<std::uint32_t, 8> inner_{};
   std::array<std::uint32_t, 8> outer_{};
 };
+
+// One signature of a batch: that of `prefix` (may be null: none) and `text` after it.
+struct HmacJob {
+  const HmacKey* key;
+  const HmacKey::Prefix* prefix;
+  std::string_view text;
+  Digest* out;
+};
+// Signs many texts, several keys interleaved: about half the cost of one after the other. Hot path.
+void sign_many(std::span<const HmacJob> jobs);
 
 // Ed25519, for venues that offer it. Not for the order path: 37 us a signature.
 class Ed25519Key {

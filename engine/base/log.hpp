@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,11 @@ struct LogField {
 void log_start(LogLevel lowest, LogFormat format);
 void log_stop();  // writes what is queued, for at most a second
 [[nodiscard]] std::uint64_t log_dropped();
+
+// The line itself, newline included: always exactly one, whatever the values hold.
+[[nodiscard]] std::string format_log_line(LogFormat format, std::int64_t wall_ns, LogLevel level,
+                                          std::string_view message,
+                                          std::span<const LogField> fields);
 
 void log(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 inline void log_debug(std::string_view m, std::initializer_list<LogField> f = {}) { log(LogLevel::debug, m, f); }
