@@ -1,8 +1,5 @@
 #include "engine/base/decimal.hpp"
 
-#include <bit>
-#include <charconv>
-
 #include "engine/base/check.hpp"
 
 namespace oneclick {
@@ -47,14 +44,19 @@ QuotientRemainder divide(U256 n, u128 d) {
   return {quotient, remainder, false};
 }
 
-u128 magnitude(i128 x) { return x < 0 ? static_cast<u128>(-(x + 1)) + 1 : static_cast<u128>(x); }
+u128 magnitude(i128 x) {
+  return x < 0 ? static_cast<u128>(-(x + 1)) + 1 : static_cast<u128>(x);
+}
 
 u128 rounded(QuotientRemainder r, u128 divisor, Round round) {
   if (r.remainder == 0) return r.quotient;
   switch (round) {
-    case Round::down: return r.quotient;
-    case Round::up: return r.quotient + 1;
-    case Round::nearest: return r.quotient + (r.remainder >= divisor - r.remainder ? 1 : 0);
+    case Round::down:
+      return r.quotient;
+    case Round::up:
+      return r.quotient + 1;
+    case Round::nearest:
+      return r.quotient + (r.remainder >= divisor - r.remainder ? 1 : 0);
   }
   return r.quotient;
 }
@@ -69,7 +71,8 @@ Decimal mul_div_units(i128 a, i128 b, i128 c, Round round) {
   CHECK(c != 0);
   const bool negative = (a < 0) != ((b < 0) != (c < 0));
   const u128 ma = magnitude(a), mb = magnitude(b), mc = magnitude(c);
-  // Two 64-bit factors and a 64-bit divisor are the everyday case: one multiplication, one division.
+  // Two 64-bit factors and a 64-bit divisor are the everyday case: one multiplication, one
+  // division.
   if ((ma >> 64) == 0 && (mb >> 64) == 0) {
     const u128 product = ma * mb;
     return with_sign(rounded({product / mc, product % mc, false}, mc, round), negative);
@@ -80,89 +83,122 @@ Decimal mul_div_units(i128 a, i128 b, i128 c, Round round) {
 }
 
 struct Parsed {
-  u128 digits = 0;       // significant digits as an integer
-  int exponent = 0;      // value = digits * 10^exponent
-  bool negative = false;
+  u128 digits;   // the leading significant digits as an integer
+  int exponent;  // value = digits * 10^exponent, and a little more when `more` is set
+  bool negative;
+  bool more;  // digits that are not zero follow the kept ones
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr int digits_kept_max = 36;  // what 128 bits hold; DECIMAL(20,8) has 20
+constexpr int exponent_max = 1000;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Takes a run of digits from the front of `text`. False when there is none.
+bool scan_digits(std::string_view& text, Parsed& out, int& significant, bool after_point) {
+  std::size_t i = 0;
+  for (; i < text.size() && is_digit(text[i]); ++i) {
+    const char c = text[i];
+    if (significant < digits_kept_max) {
+      out.digits = out.digits * 10 + static_cast<u128>(c - '0');
+      if (significant > 0 || c != '0') ++significant;
+      if (after_point) --out.exponent;
+      continue;
+    }
+    out.more = out.more || c != '0';
+    if (!after_point) ++out.exponent;
+  }
+  text.remove_prefix(i);
+  return i > 0;
+}
+
+// What follows the e. Exponents beyond +-1000 are held at that: they say "far too large" or "far
+// too fine" of every number but zero.
+bool scan_exponent(std::string_view text, int& out) {
+  bool negative = false;
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
+    negative = text[0] == '-';
+    text.remove_prefix(1);
+  }
+  if (text.empty()) return false;
+  int value = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) return false;
+    if (value < exponent_max) value = value * 10 + (c - '0');
+  }
+  if (value > exponent_max) value = exponent_max;
+  out += negative ? -value : value;
+  return true;
+}
 
 std::expected<Parsed, DecimalError> scan(std::string_view text) {
-  Parsed out;
-  std::size_t i = 0;
-  if (i < text.size() && (text[i] == '-' || text[i] == '+')) out.negative = text[i++] == '-';
-  bool any = false, point = false;
+  if (text.size() > static_cast<std::size_t>(exponent_max))
+    return std::unexpected(DecimalError::malformed);
+  Parsed out{0, 0, false, false};
   int significant = 0;
-  for (; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '.' && !point) {
-      point = true;
-      continue;
-    }
-    if (!is_digit(c)) break;
-    any = true;
-    if (point) --out.exponent;
-    if (significant == 0 && c == '0') continue;
-    if (significant >= 36) {
-      // Beyond what 128 bits hold: a zero only shifts, anything else is too fine or too large.
-      if (c != '0') return std::unexpected(point ? DecimalError::too_fine : DecimalError::too_large);
-      ++out.exponent;
-      continue;
-    }
-    out.digits = out.digits * 10 + static_cast<u128>(c - '0');
-    ++significant;
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
+    out.negative = text[0] == '-';
+    text.remove_prefix(1);
   }
-  if (!any) return std::unexpected(DecimalError::malformed);
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    std::string_view rest = text.substr(i + 1);
-    if (!rest.empty() && rest[0] == '+') rest.remove_prefix(1);
-    if (rest.empty() || !(is_digit(rest[0]) || (rest[0] == '-' && rest.size() > 1)))
-      return std::unexpected(DecimalError::malformed);
-    int value = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    if (end != rest.data() + rest.size()) return std::unexpected(DecimalError::malformed);
-    if (error != std::errc{} || value > 1000 || value < -1000)
-      return std::unexpected(value < 0 ? DecimalError::too_fine : DecimalError::too_large);
-    out.exponent += value;
-    i = text.size();
+  if (!scan_digits(text, out, significant, false)) return std::unexpected(DecimalError::malformed);
+  if (!text.empty() && text[0] == '.') {
+    text.remove_prefix(1);
+    if (!scan_digits(text, out, significant, true)) return std::unexpected(DecimalError::malformed);
   }
-  if (i != text.size()) return std::unexpected(DecimalError::malformed);
+  if (text.empty()) return out;
+  const bool exponent = text[0] == 'e' || text[0] == 'E';
+  if (!exponent || !scan_exponent(text.substr(1), out.exponent))
+    return std::unexpected(DecimalError::malformed);
   return out;
 }
 
 std::expected<Decimal, DecimalError> build(Parsed p, Round round, bool exact) {
-  int shift = p.exponent + 8;
-  u128 units = p.digits;
   constexpr u128 limit = static_cast<u128>(numeric_20_8_limit);
-  for (; shift > 0 && units != 0; --shift) {
+  u128 units = p.digits;
+  if (units == 0) return Decimal::from_e8(0);
+  int shift = p.exponent + 8;
+  for (; shift > 0; --shift) {
     if (units >= limit) return std::unexpected(DecimalError::too_large);
     units *= 10;
   }
-  if (shift < 0) {
-    u128 remainder_seen = 0;
-    u128 last_digit = 0;
-    for (; shift < 0; ++shift) {
-      remainder_seen |= last_digit;
-      last_digit = units % 10;
-      units /= 10;
-      if (units == 0 && last_digit == 0 && remainder_seen == 0 && shift < -40) break;
-    }
-    if (remainder_seen != 0 || last_digit != 0) {
-      if (exact) return std::unexpected(DecimalError::too_fine);
-      if (round == Round::up || (round == Round::nearest && last_digit >= 5)) ++units;
-    }
+  bool below = p.more;  // something that is not zero lies below `cut`
+  u128 cut = 0;         // the highest digit cut off
+  for (; shift < 0; ++shift) {
+    below = below || cut != 0;
+    cut = units % 10;
+    units /= 10;
+    if (units == 0 && cut == 0) break;
   }
   if (units >= limit) return std::unexpected(DecimalError::too_large);
+  if (cut != 0 || below) {
+    if (exact) return std::unexpected(DecimalError::too_fine);
+    if (round == Round::up || (round == Round::nearest && cut >= 5)) ++units;
+    if (units >= limit) return std::unexpected(DecimalError::too_large);
+  }
   return with_sign(units, p.negative);
+}
+
+// At least `width` digits, zeros in front.
+char* write_digits(char* out, std::uint64_t value, int width) {
+  char digits[20];
+  int n = 0;
+  for (; value != 0 || n < width; value /= 10) digits[n++] = static_cast<char>('0' + value % 10);
+  while (n > 0) *out++ = digits[--n];
+  return out;
 }
 
 }  // namespace
 
 std::string_view to_text(DecimalError error) {
   switch (error) {
-    case DecimalError::malformed: return "not a plain decimal number";
-    case DecimalError::too_fine: return "more than eight decimals";
-    case DecimalError::too_large: return "1e12 or more in magnitude";
+    case DecimalError::malformed:
+      return "not a plain decimal number";
+    case DecimalError::too_fine:
+      return "more than eight decimals";
+    case DecimalError::too_large:
+      return "1e12 or more in magnitude";
   }
   return "";
 }
@@ -191,26 +227,23 @@ bool Decimal::fits_numeric_20_8() const {
 
 std::size_t Decimal::write_fixed(char* out, int decimals) const {
   CHECK(decimals >= 0 && decimals <= 8);
-  char* p = out;
   const u128 m = magnitude(units_);
-  if (units_ < 0) *p++ = '-';
   u128 whole = m / static_cast<u128>(scale);
   auto fraction = static_cast<std::uint64_t>(m % static_cast<u128>(scale));
-  char digits[40];
-  int n = 0;
-  do {
-    digits[n++] = static_cast<char>('0' + static_cast<int>(whole % 10));
-    whole /= 10;
-  } while (whole != 0);
-  while (n > 0) *p++ = digits[--n];
+  for (int i = decimals; i < 8; ++i) fraction /= 10;
+  char* p = out;
+  if (units_ < 0 && (whole != 0 || fraction != 0)) *p++ = '-';  // never "-0.00"
+  // 128-bit divisions only for the digits that need them.
+  constexpr std::uint64_t ten_to_18 = 1'000'000'000'000'000'000;
+  if (whole >= ten_to_18) {
+    p = write_digits(p, static_cast<std::uint64_t>(whole / ten_to_18), 1);
+    p = write_digits(p, static_cast<std::uint64_t>(whole % ten_to_18), 18);
+  } else {
+    p = write_digits(p, static_cast<std::uint64_t>(whole), 1);
+  }
   if (decimals > 0) {
     *p++ = '.';
-    char tail[8];
-    for (int i = 7; i >= 0; --i) {
-      tail[i] = static_cast<char>('0' + fraction % 10);
-      fraction /= 10;
-    }
-    for (int i = 0; i < decimals; ++i) *p++ = tail[i];
+    p = write_digits(p, fraction, decimals);
   }
   return static_cast<std::size_t>(p - out);
 }

@@ -40,7 +40,8 @@ class Decimal {
   [[nodiscard]] static constexpr Decimal from_integer(std::int64_t value) {
     return from_e8(static_cast<i128>(value) * scale);
   }
-  // Accepts [+-]digits[.digits] and an exponent part; refuses NaN, infinity, blanks, anything else.
+  // Accepts [+-]digits[.digits][e[+-]digits] of up to 1,000 characters; refuses NaN, infinity, blanks,
+  // "1." and ".5" (JSON has neither), anything else.
   // More than eight decimals are refused unless they are zeros: money is never rounded on the way in.
   [[nodiscard]] static std::expected<Decimal, DecimalError> parse(std::string_view text);
   // As parse, but extra decimals are rounded as said. For descriptive figures only.
