@@ -40,6 +40,7 @@ class Replay {
     result_.last_position = snapshot.position;
     result_.last_seq = snapshot.seq;
     result_.last_time_ns = snapshot.time_ns;
+    result_.snapshot_time_ns = snapshot.time_ns;
   }
   void on_entry(const JournalEntry& entry) {
     result_.last_position = entry.position;

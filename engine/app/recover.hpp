@@ -19,6 +19,7 @@ struct Replayed {
   std::uint64_t last_seq = 0;
   std::int64_t last_time_ns = 0;
   JournalPosition last_position = 0;
+  std::int64_t snapshot_time_ns = 0;  // 0: replayed from the beginning
   std::uint64_t events = 0;
   std::uint64_t records = 0;
   // Records of the last event that a crash kept from the journal, in order: to be appended now.
