@@ -1,6 +1,6 @@
-// A venue's request budget as its own documents define it: fixed windows of an interval with a limit,
-// shared by all who leave through one egress (or by one account). A reserve of every window is kept for
-// exits and cancels. Thread-safe: REST and the shards' sessions of one egress share it.
+// A venue's request budget as its own documents define it: fixed windows of an interval with a
+// limit, shared by all who leave through one egress (or by one account). A reserve of every window
+// is kept for exits and cancels. Thread-safe: REST and the shards' sessions of one egress share it.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,8 @@ class RateWindow {
   RateWindow(std::int64_t interval_ns, std::uint32_t limit, double reserve_ratio);
   // Takes cost when it fits the window that now_ns lies in. Nothing is taken when it does not.
   [[nodiscard]] bool try_take(std::uint32_t cost, bool is_exit, std::int64_t now_ns);
-  // The venue said how much is used in its current window: ours is corrected upward, never downward.
+  // The venue said how much is used in its current window: ours is corrected upward, never
+  // downward.
   void observe_used(std::uint32_t used, std::int64_t now_ns);
   // Nothing may be sent before this (Retry-After, ban).
   void pause_until(std::int64_t until_ns);

@@ -23,7 +23,8 @@ int make_eventfd() {
   return fd;
 }
 
-// The waiting handler keeps the state alive; a generation tells it that it was replaced or cancelled.
+// The waiting handler keeps the state alive; a generation tells it that it was replaced or
+// cancelled.
 struct TimerState {
   explicit TimerState(asio::io_context& io) : timer(io) {}
   asio::steady_timer timer;
@@ -59,17 +60,18 @@ class AsioTimer final : public Reactor::Timer {
 
 }  // namespace
 
-Reactor::Impl::Impl() : work(io.get_executor()), waker(io, make_eventfd()) { arm_wake(); }
+Reactor::Impl::Impl() : work(io.get_executor()), waker(io, make_eventfd()) {
+  arm_wake();
+}
 
 void Reactor::Impl::arm_wake() {
-  waker.async_wait(asio::posix::stream_descriptor::wait_read,
-                   [this](const boost::system::error_code& error) {
-                     if (error) return;
-                     std::uint64_t count;
-                     [[maybe_unused]] const auto n =
-                         ::read(waker.native_handle(), &count, sizeof count);
-                     arm_wake();
-                   });
+  waker.async_wait(
+      asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+        if (error) return;
+        std::uint64_t count;
+        [[maybe_unused]] const auto n = ::read(waker.native_handle(), &count, sizeof count);
+        arm_wake();
+      });
 }
 
 Reactor::Reactor() : impl_(std::make_unique<Impl>()) {}
@@ -86,15 +88,21 @@ std::size_t Reactor::wait(std::int64_t timeout_ns) {
   return first == 0 ? 0 : first + impl_->io.poll();
 }
 
-void Reactor::run() { impl_->io.run(); }
-void Reactor::stop() { impl_->io.stop(); }
+void Reactor::run() {
+  impl_->io.run();
+}
+void Reactor::stop() {
+  impl_->io.stop();
+}
 
 void Reactor::wake() {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto n = ::write(impl_->waker.native_handle(), &one, sizeof one);
 }
 
-void Reactor::post(std::function<void()> task) { asio::post(impl_->io, std::move(task)); }
+void Reactor::post(std::function<void()> task) {
+  asio::post(impl_->io, std::move(task));
+}
 
 std::unique_ptr<Reactor::Timer> Reactor::make_timer() {
   return std::make_unique<AsioTimer>(impl_->io);

@@ -1,5 +1,6 @@
-// HTTP and WebSocket server, plain or TLS, on Boost.Beast. Lives on its reactor's thread: all handlers
-// run there. Slow, oversized and malformed input is answered and closed here, by the limits given.
+// HTTP and WebSocket server, plain or TLS, on Boost.Beast. Lives on its reactor's thread: all
+// handlers run there. Slow, oversized and malformed input is answered and closed here, by the
+// limits given.
 #pragma once
 
 #include <cstdint>
@@ -38,15 +39,16 @@ struct ServerResponse {
   bool close = false;  // drop the connection after it; with status 0: drop it without any answer
 };
 
-// Answers one request, now or later, once, on the reactor's thread. Safe to call after the connection
-// is gone. Copyable.
+// Answers one request, now or later, once, on the reactor's thread. Safe to call after the
+// connection is gone. Copyable.
 using Respond = std::function<void(ServerResponse)>;
 
 // One WebSocket connection on the server's side.
 class WsPeer {
  public:
   virtual ~WsPeer() = default;
-  // Queues a text message. False when the peer's queue is over its bound: the caller closes or drops.
+  // Queues a text message. False when the peer's queue is over its bound: the caller closes or
+  // drops.
   virtual bool send(std::string message) = 0;
   virtual void close(std::uint16_t code, std::string_view reason) = 0;
   // Cuts the connection without a close frame (for scripted misbehaviour).
@@ -60,20 +62,22 @@ struct WsAccept {
   bool accepted = false;
   ServerResponse refusal;  // sent when not accepted
   std::function<void(std::shared_ptr<WsPeer>)> on_open;
-  // received_ns: CLOCK_MONOTONIC when its last byte was read. The view has 64 readable bytes behind it.
-  std::function<void(const std::shared_ptr<WsPeer>&, std::string_view, std::int64_t received_ns)> on_message;
+  // received_ns: CLOCK_MONOTONIC when its last byte was read. The view has 64 readable bytes behind
+  // it.
+  std::function<void(const std::shared_ptr<WsPeer>&, std::string_view, std::int64_t received_ns)>
+      on_message;
   std::function<void(const std::shared_ptr<WsPeer>&)> on_close;
 };
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 0;                       // 0: any free one; see Server::port()
-  std::size_t header_bytes_max = 8 * 1024;      // beyond: 431
-  std::size_t body_bytes_max = 64 * 1024;       // beyond: 413
-  std::size_t ws_message_bytes_max = 64 * 1024; // beyond: closed with 1009
-  std::int64_t read_timeout_ns = 5'000'000'000; // header or body not complete: 408, closed
+  std::uint16_t port = 0;                        // 0: any free one; see Server::port()
+  std::size_t header_bytes_max = 8 * 1024;       // beyond: 431
+  std::size_t body_bytes_max = 64 * 1024;        // beyond: 413
+  std::size_t ws_message_bytes_max = 64 * 1024;  // beyond: closed with 1009
+  std::int64_t read_timeout_ns = 5'000'000'000;  // header or body not complete: 408, closed
   std::int64_t idle_timeout_ns = 60'000'000'000;
-  std::size_t connections_max = 20'000;         // beyond: closed at once
+  std::size_t connections_max = 20'000;  // beyond: closed at once
   std::size_t ws_queue_bytes_max = 64 << 20;
   std::int64_t ws_ping_interval_ns = 20'000'000'000;  // 0: never; a peer silent for three is closed
 };
@@ -88,7 +92,8 @@ class Server {
  public:
   // tls null: plain. Error (address in use, no permission, ...) as text.
   [[nodiscard]] static std::expected<std::unique_ptr<Server>, std::string> listen(
-      Reactor& reactor, std::shared_ptr<TlsServer> tls, ServerOptions options, ServerHandlers handlers);
+      Reactor& reactor, std::shared_ptr<TlsServer> tls, ServerOptions options,
+      ServerHandlers handlers);
   virtual ~Server() = default;  // stops listening and drops connections
   [[nodiscard]] virtual std::uint16_t port() const = 0;
   // Stops taking connections; those that exist go on until closed.

@@ -1,5 +1,5 @@
-// TLS settings shared by clients and servers. Verification is always on for clients; a private CA file
-// replaces the system's store.
+// TLS settings shared by clients and servers. Verification is always on for clients; a private CA
+// file replaces the system's store.
 #pragma once
 
 #include <expected>
@@ -39,8 +39,8 @@ class TlsServer {
   ~TlsServer();
 };
 
-// Writes a self-signed CA and a server certificate for the given host names and addresses (PEM), for
-// the paper exchange and tests. Returns an error text, empty when fine.
+// Writes a self-signed CA and a server certificate for the given host names and addresses (PEM),
+// for the paper exchange and tests. Returns an error text, empty when fine.
 [[nodiscard]] std::string write_test_certificates(const std::string& folder,
                                                   const std::string& host_names);
 
