@@ -26,10 +26,15 @@ std::int64_t upper_edge(std::size_t bucket) {
   return static_cast<std::int64_t>(((step + 1) << shift) - 1);
 }
 
-// One writer: a plain load and store, a third of the cost of a locked addition.
 template <typename T>
 void add(std::atomic<T>& to, T n) {
-  to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  to.fetch_add(n, std::memory_order_relaxed);
+}
+
+void raise(std::atomic<std::int64_t>& to, std::int64_t value) {
+  std::int64_t seen = to.load(std::memory_order_relaxed);
+  while (value > seen && !to.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
+  }
 }
 
 }  // namespace
@@ -42,8 +47,7 @@ void Histogram::record_many(std::int64_t value_ns, std::uint64_t count) {
   const std::int64_t value = std::max<std::int64_t>(value_ns, 0);
   add(buckets_[bucket_of(static_cast<std::uint64_t>(value))], count);
   add(sum_, value * static_cast<std::int64_t>(count));
-  if (count != 0 && value > max_.load(std::memory_order_relaxed))
-    max_.store(value, std::memory_order_relaxed);
+  if (count != 0) raise(max_, value);
   add(count_, count);
 }
 
@@ -81,7 +85,7 @@ void Histogram::merge(const Histogram& other) {
     total += n;
   }
   add(sum_, other.sum_ns());
-  max_.store(std::max(max_ns(), other.max_ns()), std::memory_order_relaxed);
+  raise(max_, other.max_ns());
   add(count_, total);
 }
 

@@ -26,14 +26,15 @@ template <typename GiveUp>
 bool write_all(std::string_view text, GiveUp give_up) {
   while (!text.empty()) {
     pollfd out{STDERR_FILENO, POLLOUT, 0};
-    if (poll(&out, 1, 20) > 0 && (out.revents & POLLOUT) != 0) {
+    const int wait_ms = give_up() ? 0 : 20;
+    if (poll(&out, 1, wait_ms) > 0 && (out.revents & POLLOUT) != 0) {
       const ssize_t n = write(STDERR_FILENO, text.data(), std::min(text.size(), write_bytes_max));
       if (n > 0) {
         text.remove_prefix(static_cast<std::size_t>(n));
         continue;
       }
     }
-    if ((out.revents & (POLLERR | POLLNVAL)) != 0 || give_up()) return false;
+    if ((out.revents & (POLLERR | POLLNVAL)) != 0 || wait_ms == 0) return false;
   }
   return true;
 }

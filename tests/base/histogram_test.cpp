@@ -1,8 +1,10 @@
 #include "engine/base/histogram.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -94,6 +96,20 @@ TEST(Histogram, MergedIsAsIfRecordedTogether) {
   EXPECT_EQ(a.sum_ns(), both.sum_ns());
   EXPECT_EQ(a.max_ns(), both.max_ns());
   for (double q = 0; q <= 1; q += 0.05) EXPECT_EQ(a.quantile_ns(q), both.quantile_ns(q));
+}
+
+TEST(Histogram, LosesNothingBetweenWriters) {
+  Histogram h;
+  const auto work = [&h](std::int64_t first) {
+    for (std::int64_t i = 0; i < 200'000; ++i) h.record(first + i % 1000);
+  };
+  std::thread a(work, 0), b(work, 500);
+  a.join();
+  b.join();
+  EXPECT_EQ(h.count(), 400'000U);
+  EXPECT_EQ(h.sum_ns(), 200 * (999 * 500 + 999 * 500 + 500 * 1000));
+  EXPECT_EQ(h.max_ns(), 1499);
+  EXPECT_EQ(h.count_at_most(1499), 400'000U);
 }
 
 TEST(Histogram, RecordingNothingChangesNothing) {
