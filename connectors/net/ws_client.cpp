@@ -89,8 +89,14 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
                   (plain_port ? std::string() : ":" + url_.port) +
                   "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                   "Sec-WebSocket-Key: " +
-                  key + "\r\nUser-Agent: oneclick\r\n\r\n");
+                  key + "\r\nUser-Agent: oneclick\r\n" + extra_headers() + "\r\n");
     wire_->flush();
+  }
+
+  [[nodiscard]] std::string extra_headers() const {
+    std::string out;
+    for (const auto& [name, value] : options_.headers) out += name + ": " + value + "\r\n";
+    return out;
   }
 
   void on_wire_data() override {
