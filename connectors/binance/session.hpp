@@ -1,0 +1,178 @@
+// The order session of one shard: its state, in three .cpp files. session.cpp sends orders and
+// reads answers, session_accounts.cpp keeps account streams subscribed and reconciled,
+// session_lines.cpp keeps connections. Lives on the shard's thread; never blocks, never drops an
+// event.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/binance/backoff.hpp"
+#include "connectors/binance/binance.hpp"
+#include "connectors/binance/decode.hpp"
+#include "connectors/binance/encode.hpp"
+#include "connectors/binance/pending.hpp"
+#include "connectors/net/ws_client.hpp"
+
+namespace oneclick::binance {
+
+// One connection to the WebSocket API.
+struct Line {
+  std::uint32_t serial = 0;
+  std::unique_ptr<net::WsClient> client;
+  bool open = false;
+  bool closed = false;
+  bool retiring = false;                  // takes no new accounts; closed once it has none
+  std::int64_t ends_ns = 0;               // replaced at this time
+  std::uint32_t in_flight = 0;            // requests without an answer
+  std::uint32_t subscriptions_total = 0;  // over its life: the venue allows 65,535
+  std::uint32_t accounts = 0;             // subscribed or being subscribed here
+  std::vector<AccountSlot> slots;         // by subscription id
+  UnwrittenRing unwritten;
+  explicit Line(std::size_t requests_max) : unwritten(requests_max) {}
+};
+
+struct AttachedAccount {
+  AttachedAccount(const Account& a, AccountSlot s, Signer signer, const VenueShared& shared);
+  Account account;
+  AccountSlot slot;
+  std::uint32_t attached = 0;
+  Digest credentials{};  // of key and secret, to see whether they changed
+  RequestTemplate request;
+  net::RateWindow orders_short;  // ORDERS, ten seconds
+  net::RateWindow orders_day;    // ORDERS, one day
+  int open_orders = 0;           // placed and not known to have ended
+  bool refused = false;          // the venue refused its key
+  // Account stream. Serials are 0 when there is none.
+  std::uint32_t live_on = 0;
+  std::int64_t subscription = -1;
+  std::uint32_t subscribing_on = 0;
+  bool queued = false;             // waits to be subscribed
+  std::int64_t not_before_ns = 0;  // after a failure
+  int failures = 0;
+  // Reconciling: reads are numbered from 0; see read_count().
+  bool reconcile_queued = false;
+  bool reconciled = false;
+  std::size_t reads_sent = 0;
+  std::size_t reads_open = 0;
+  bool read_failed = false;
+  int snapshot_tries = 0;
+  std::int64_t pushed_ms = 0;  // of the newest pushed balance
+  std::vector<Asset> told;     // assets whose balance the core was told
+};
+
+class Session final : public OrderSession {
+ public:
+  Session(net::Reactor& reactor, std::shared_ptr<VenueShared> shared, std::uint8_t egress,
+          EventSink& sink);
+  ~Session() override;
+
+  void attach(AccountSlot slot, const Account& account, const Credentials& credentials) override;
+  void detach(AccountSlot slot) override;
+  [[nodiscard]] SubmitResult submit(const Intent& intent) override;
+  void flush() override;
+  [[nodiscard]] bool up() const override { return up_; }
+  [[nodiscard]] std::size_t backlog_bytes() const override;
+
+ private:
+  // session.cpp
+  SubmitResult submit_place(AttachedAccount& a, Line& line, const Intent& intent);
+  SubmitResult submit_question(AttachedAccount& a, Line& line, const Intent& intent);
+  void send_request(Line& line, Pending& row, std::uint32_t id, const std::string& message);
+  void finish_commit(Line& line, std::uint32_t id);
+  void note_written(Line& line);
+  void on_message(std::uint32_t serial, std::string_view json);
+  void on_refused_message(Line& line);
+  void on_reply(Line& line, Pending& row);
+  void on_place_reply(const Pending& row, const Reply& reply);
+  void on_cancel_reply(const Pending& row, const Reply& reply);
+  void on_query_reply(const Pending& row, const Reply& reply);
+  void on_trades_reply(Line& line, const Pending& row, const Reply& reply);
+  void request_trades(Line& line, const Pending& of, std::string_view from_id);
+  void request_order_by_id(Line& line, const Pending& of);
+  void fail_pending(const Pending& row, std::string_view why);
+  Judgement judge_reply(const Pending& row, const Reply& reply);
+  void apply_remedy(Remedy remedy, const Pending& row, const Reply& reply);
+  void observe_limits(const Pending& row);
+  OrderUpdate update_of(const Pending& row, OrderUpdateKind kind, UpdateSource source) const;
+  void emit(const Event& event);
+  void emit_update(const OrderUpdate& update);
+
+  // session_accounts.cpp
+  AttachedAccount* account_at(AccountSlot slot);
+  AttachedAccount* account_of(const Pending& row);
+  void queue_subscription(AttachedAccount& a);
+  void queue_reconcile(AttachedAccount& a);
+  void pump_subscriptions(std::int64_t now_ns);
+  bool send_subscription(AttachedAccount& a, Line& line);
+  void pump_reconciles(std::int64_t now_ns);
+  bool send_next_read(AttachedAccount& a);
+  [[nodiscard]] std::size_t read_count() const;
+  void on_subscribe_reply(Line& line, const Pending& row, const Reply& reply);
+  void on_read_reply(const Pending& row, const Reply& reply);
+  bool take_snapshot(AttachedAccount& a, const Reply& reply);
+  bool take_open_orders(AttachedAccount& a, const Reply& reply);
+  void finish_read(AttachedAccount& a, bool ok);
+  void on_event(Line& line);
+  void on_report(AttachedAccount& a, const ExecutionReport& report);
+  void on_position(AttachedAccount& a);
+  void tell_balance(AttachedAccount& a, const BalanceRow& row, std::int64_t time_ms, bool snapshot);
+  void drop_subscription(AttachedAccount& a);
+  void lose(AttachedAccount& a, std::string_view why);
+  void refuse(AttachedAccount& a, std::string_view why);
+  void order_ended(AttachedAccount* a);
+  Symbol symbol_of(std::string_view venue_symbol);
+
+  // session_lines.cpp
+  void tick();
+  void schedule_tick();
+  void keep_lines(std::int64_t now_ns);
+  void open_line(std::int64_t now_ns);
+  void on_open(std::uint32_t serial);
+  void on_close(std::uint32_t serial, std::string_view why);
+  void retire(Line& line, std::string_view why);
+  void measure_clock(Line& line);
+  void sweep_timeouts(std::int64_t now_ns);
+  void push_held();
+  void update_up();
+  Line* line_at(std::uint32_t serial);
+  Line* order_line();
+  Line* line_for_account();
+
+  net::Reactor& reactor_;
+  const std::shared_ptr<VenueShared> shared_;
+  EgressBudget& budget_;
+  EventSink& sink_;
+  const net::Url url_;
+  Decoder decoder_;
+  Message message_;
+  PendingTable pending_;
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<std::unique_ptr<Line>> dead_;  // destroyed on the next tick, outside their handlers
+  std::vector<std::unique_ptr<AttachedAccount>> accounts_;  // by slot
+  std::size_t account_count_ = 0;
+  std::deque<AccountSlot> to_subscribe_;
+  std::deque<AccountSlot> to_reconcile_;
+  std::size_t subscribing_ = 0;  // requests without an answer
+  std::size_t reads_open_ = 0;
+  std::deque<Event> held_;                 // nobody took them yet
+  std::vector<std::string> read_symbols_;  // venue symbols whose open orders are read one by one
+  std::vector<Asset> quote_assets_;        // told as zero when an account has none
+  std::shared_ptr<const InstrumentTable> instruments_;
+  std::uint64_t instruments_seen_ = 0;
+  std::vector<BalanceRow> balance_rows_;
+  std::vector<OrderRow> order_rows_;
+  std::vector<TradeRow> trade_rows_;
+  Backoff backoff_;
+  std::int64_t next_dial_ns_ = 0;
+  std::size_t sweep_at_ = 0;
+  std::uint32_t serial_last_ = 0;
+  std::uint32_t attached_last_ = 0;
+  bool up_ = false;
+  std::unique_ptr<net::Reactor::Timer> timer_;
+};
+
+}  // namespace oneclick::binance
