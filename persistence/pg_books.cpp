@@ -8,52 +8,64 @@ namespace oneclick {
 
 namespace {
 
+// Every question is about the accounts in $1 (the exchange's), the links that trade on them and the
+// leader events those links answer to: a database may hold more than one exchange's world.
+constexpr const char* scope_sql =
+    "WITH links AS (SELECT * FROM engine.copy_links WHERE follower_exchange_id = ANY ($1::uuid[])), "
+    "events AS (SELECT * FROM engine.leader_events e WHERE e.leader_user_id IN (SELECT leader_user_id FROM "
+    "  links) OR e.channel_id IN (SELECT channel_id FROM links)), "
+    "outcomes AS (SELECT o.* FROM engine.copy_outcomes o JOIN events e ON e.id = o.event_id), "
+    "orders AS (SELECT * FROM trades WHERE exchange_id = ANY ($1::uuid[]) AND source IN ('copy_trade', "
+    "  'signal')), "
+    "history AS (SELECT h.* FROM trade_history h JOIN orders t ON t.id = h.trade_id) ";
+
 constexpr const char* orders_sql =
     "SELECT id, exchange_id, portfolio_id, asset_symbol, side, status, coalesce(order_id, ''), quantity, "
-    "filled_quantity FROM trades WHERE source IN ('copy_trade', 'signal')";
+    "filled_quantity FROM orders";
 
 // A fill's row names the venue's trade; rows of state changes do not.
 constexpr const char* fills_sql =
-    "SELECT trade_id, exchange_response->>'trade_id', quantity, price FROM trade_history "
+    "SELECT trade_id, exchange_response->>'trade_id', quantity, price FROM history "
     "WHERE exchange_response ? 'trade_id'";
 
 constexpr const char* positions_sql =
-    "SELECT portfolio_id, asset_symbol, quantity FROM portfolio_positions";
+    "SELECT portfolio_id, asset_symbol, quantity FROM portfolio_positions "
+    "WHERE portfolio_id IN (SELECT portfolio_id FROM orders)";
 
 constexpr const char* clean_links_sql =
-    "WITH single AS (SELECT follower_exchange_id FROM engine.copy_links GROUP BY 1 HAVING count(*) = 1) "
+    ", single AS (SELECT follower_exchange_id FROM links GROUP BY 1 HAVING count(*) = 1) "
     "SELECT l.follower_exchange_id, f.user_exchange_id, coalesce(l.copy_percentage, 100) "
-    "FROM engine.copy_links l "
+    "FROM links l "
     "JOIN single USING (follower_exchange_id) "
     "JOIN user_exchanges x ON x.user_id = l.leader_user_id "
     "JOIN engine.leader_feeds f ON f.user_exchange_id = x.id "
-    "WHERE EXISTS (SELECT 1 FROM engine.copy_outcomes o WHERE o.link_id = l.id) "
-    "AND NOT EXISTS (SELECT 1 FROM engine.copy_outcomes o LEFT JOIN trades t ON t.id = o.trade_id "
+    "WHERE EXISTS (SELECT 1 FROM outcomes o WHERE o.link_id = l.id) "
+    "AND NOT EXISTS (SELECT 1 FROM outcomes o LEFT JOIN orders t ON t.id = o.trade_id "
     "  WHERE o.link_id = l.id AND (o.outcome <> 'copied' OR t.status IS DISTINCT FROM 'filled'))";
 
 constexpr const char* outcomes_sql =
     "SELECT outcome, coalesce(CASE WHEN outcome = 'clipped' THEN binding_cap ELSE reason END, ''), count(*) "
-    "FROM engine.copy_outcomes GROUP BY 1, 2 ORDER BY 1, 2";
+    "FROM outcomes GROUP BY 1, 2 ORDER BY 1, 2";
 
 constexpr const char* counts_sql =
-    "SELECT (SELECT count(*) FROM engine.leader_events), "
-    "(SELECT coalesce(sum(links_matched), 0) FROM engine.leader_events), "
-    "(SELECT count(*) FROM engine.copy_outcomes), "
-    "(SELECT count(*) FROM engine.leader_events e LEFT JOIN "
-    "  (SELECT event_id, count(*) AS n FROM engine.copy_outcomes GROUP BY 1) o ON o.event_id = e.id "
+    "SELECT (SELECT count(*) FROM events), "
+    "(SELECT coalesce(sum(links_matched), 0) FROM events), "
+    "(SELECT count(*) FROM outcomes), "
+    "(SELECT count(*) FROM events e LEFT JOIN "
+    "  (SELECT event_id, count(*) AS n FROM outcomes GROUP BY 1) o ON o.event_id = e.id "
     "  WHERE e.links_matched <> coalesce(o.n, 0)), "
-    "(SELECT count(*) FROM engine.copy_outcomes o LEFT JOIN trades t ON t.id = o.trade_id "
+    "(SELECT count(*) FROM outcomes o LEFT JOIN orders t ON t.id = o.trade_id "
     "  WHERE o.outcome IN ('copied', 'clipped') AND coalesce(t.filled_quantity, 0) = 0), "
-    "(SELECT count(*) FROM trades), (SELECT count(*) FROM trade_history), "
+    "(SELECT count(*) FROM orders), (SELECT count(*) FROM history), "
     "(SELECT count(*) FROM engine.sink_rejects)";
 
 constexpr const char* latency_sql =
-    "WITH e AS (SELECT event_id, min(ingest_to_wire_ns) / 1000.0 AS first, "
-    "  max(ingest_to_wire_ns) / 1000.0 AS last FROM engine.copy_outcomes "
+    ", latency AS (SELECT event_id, min(ingest_to_wire_ns) / 1000.0 AS first, "
+    "  max(ingest_to_wire_ns) / 1000.0 AS last FROM outcomes "
     "  WHERE ingest_to_wire_ns > 0 GROUP BY 1) "
     "SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY first), percentile_disc(0.99) WITHIN GROUP "
     "(ORDER BY first), max(first), percentile_disc(0.5) WITHIN GROUP (ORDER BY last), "
-    "percentile_disc(0.99) WITHIN GROUP (ORDER BY last), max(last) FROM e";
+    "percentile_disc(0.99) WITHIN GROUP (ORDER BY last), max(last) FROM latency";
 
 std::string text(const std::optional<std::string>& value) { return value.value_or(""); }
 std::int64_t integer(const std::optional<std::string>& value) {
@@ -66,14 +78,21 @@ Decimal decimal(const std::optional<std::string>& value) {
   return value ? Decimal::parse(*value).value_or(Decimal{}) : Decimal{};
 }
 
+// As a PostgreSQL array. Account ids are UUIDs; anything else the cast refuses.
+std::string array_of(const std::vector<std::string>& values) {
+  std::string out = "{";
+  for (const std::string& v : values) out += (out.size() == 1 ? "" : ",") + v;
+  return out + "}";
+}
+
 // Runs the questions one after the other and keeps the first error.
 class Asker {
  public:
-  explicit Asker(PgQuery& database) : database_(database) {}
+  Asker(PgQuery& database, std::string accounts) : database_(database), accounts_(std::move(accounts)) {}
   template <typename Each>
   void ask(const char* sql, Each each) {
     if (!error_.empty()) return;
-    const auto rows = database_.rows(sql);
+    const auto rows = database_.rows(std::string(scope_sql) + sql, {accounts_});
     if (!rows) {
       error_ = rows.error();
       return;
@@ -84,6 +103,7 @@ class Asker {
 
  private:
   PgQuery& database_;
+  const std::string accounts_;
   std::string error_;
 };
 
@@ -100,14 +120,15 @@ void take_counts(const PgRow& r, Books& books) {
 
 }  // namespace
 
-std::expected<Books, std::string> read_books(const std::string& database_url) {
+std::expected<Books, std::string> read_books(const std::string& database_url,
+                                             const std::vector<std::string>& accounts) {
   auto database = PgQuery::connect(database_url);
   if (!database) return std::unexpected(database.error());
   // One moment for all questions.
   if (const auto begun = database->run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); !begun)
     return std::unexpected(begun.error());
   Books books;
-  Asker asker(*database);
+  Asker asker(*database, array_of(accounts));
   asker.ask(orders_sql, [&](const PgRow& r) {
     books.orders.push_back({.id = text(r[0]),
                             .account = text(r[1]),

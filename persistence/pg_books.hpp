@@ -66,6 +66,8 @@ struct Books {
   LatencyFigures fanout_first, fanout_last;     // over events with at least one order
 };
 
-[[nodiscard]] std::expected<Books, std::string> read_books(const std::string& database_url);
+// Of these exchange accounts (user_exchanges.id) and what belongs to them.
+[[nodiscard]] std::expected<Books, std::string> read_books(const std::string& database_url,
+                                                           const std::vector<std::string>& accounts);
 
 }  // namespace oneclick

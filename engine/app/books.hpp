@@ -22,6 +22,7 @@ struct LedgerFill {
 };
 
 struct Ledger {
+  std::vector<std::string> accounts;
   std::vector<LedgerOrder> orders;
   std::vector<LedgerFill> fills;
 };

@@ -33,6 +33,7 @@ Ledger read(const std::string& path) {
   Ledger ledger;
   simdjson::dom::parser parser;
   const simdjson::dom::element root = parser.load(path);
+  for (const Object a : simdjson::dom::array(root["accounts"])) ledger.accounts.push_back(text(a, "id"));
   for (const Object o : simdjson::dom::array(root["orders"]))
     ledger.orders.push_back({.order_id = text(o, "order_id"),
                              .client_order_id = text(o, "client_order_id"),

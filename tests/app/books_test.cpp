@@ -118,7 +118,7 @@ TEST(Books, AnUnreadableLedgerIsAnError) {
   const std::string path = testing::TempDir() + "ledger.json";
   std::ofstream(path) << R"({"orders":[{"order_id":1}],"fills":[]})";
   EXPECT_FALSE(read_ledger(path).has_value());
-  std::ofstream(path) << R"({"orders":[],"fills":[]})";
+  std::ofstream(path) << R"({"accounts":[],"orders":[],"fills":[]})";
   EXPECT_TRUE(read_ledger(path).has_value());
 }
 
