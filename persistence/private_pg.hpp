@@ -13,8 +13,10 @@
 namespace oneclick {
 
 struct PrivatePostgresOptions {
-  std::filesystem::path dir;  // made when absent; a data directory already there is used again
-  bool durable = false;       // false: fsync off, for data nobody needs after a power loss
+  // Made when absent; a data directory already there is used again. As root: its parents must be
+  // passable for user postgres (not below a folder of mode 0700).
+  std::filesystem::path dir;
+  bool durable = false;  // false: fsync off, for data nobody needs after a power loss
 };
 
 class PrivatePostgres {

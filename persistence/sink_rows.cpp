@@ -1,0 +1,410 @@
+#include "persistence/sink_rows.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "engine/base/check.hpp"
+#include "engine/base/crypto.hpp"
+#include "engine/domain/identity.hpp"
+#include "persistence/pg_text.hpp"
+
+namespace oneclick {
+
+namespace {
+
+// One shard gives the order of leader events that a reader of the table sees.
+constexpr std::uint16_t seq_shard = 0;
+
+struct UuidHash {
+  std::size_t operator()(const Uuid& u) const { return hash_of(u); }
+};
+
+struct LeaderRow {
+  const Record* record;
+  std::int64_t links_matched;
+};
+
+std::string_view venue_or_null(Venue venue) {
+  return venue == Venue::none ? "" : to_text(venue);
+}
+std::string_view side_or_null(Side side) {
+  return side == Side::buy || side == Side::sell ? to_text(side) : "";
+}
+std::string_view text_of(UpdateSource source) {
+  switch (source) {
+    case UpdateSource::reply:
+      return "reply";
+    case UpdateSource::stream:
+      return "stream";
+    case UpdateSource::query:
+      return "query";
+    case UpdateSource::gate:
+      return "gate";
+  }
+  return "?";
+}
+std::string_view text_of(TradingStatus status) {
+  switch (status) {
+    case TradingStatus::trading:
+      return "trading";
+    case TradingStatus::cancel_only:
+      return "cancel_only";
+    case TradingStatus::halted:
+      return "halted";
+  }
+  return "?";
+}
+std::string_view trade_type_of(OrderType type) {
+  switch (type) {
+    case OrderType::limit_ioc:
+      return "limit";
+    case OrderType::market:
+      return "market";
+  }
+  return "?";
+}
+
+void put_leader_event(CopyRows& rows, const LeaderRow& row) {
+  const LeaderEvent& e = row.record->leader_event.event;
+  rows.begin_row(15);
+  rows.uuid(e.id.value);
+  if (row.record->shard == seq_shard)
+    rows.int8(static_cast<std::int64_t>(row.record->cause_seq));
+  else
+    rows.null();
+  rows.text(to_text(e.source));
+  rows.uuid(e.leader.value);
+  rows.uuid(e.channel.value);
+  rows.uuid(e.signal.value);
+  rows.text_or_null(venue_or_null(e.venue));
+  rows.text(e.symbol.view());
+  rows.text(to_text(e.kind));
+  rows.text_or_null(side_or_null(e.side));
+  rows.numeric_or_null(e.quantity);
+  rows.numeric_or_null(e.price);
+  rows.time(e.event_time_ns);
+  rows.time(row.record->leader_event.accepted_ns);
+  rows.int4(static_cast<std::int32_t>(row.links_matched));
+}
+
+void put_outcome(CopyRows& rows, const OutcomeRecord& o) {
+  rows.begin_row(12);
+  rows.uuid(o.event.value);
+  rows.uuid(o.link.value);
+  rows.text(to_text(o.outcome));
+  rows.text_or_null(o.reason == Reason::none ? "" : to_text(o.reason));
+  rows.int4(static_cast<std::int32_t>(o.rank));
+  rows.numeric(o.wanted_quantity);
+  rows.numeric(o.sent_quantity);
+  rows.numeric(o.residual_quantity);
+  rows.uuid(o.order.value);
+  rows.text_or_null(o.cap == Cap::none ? "" : to_text(o.cap));
+  rows.int8_or_null(o.ingest_to_wire_ns);
+  rows.time(o.created_ns);
+}
+
+void put_trade(CopyRows& rows, const OrderRecord& o) {
+  rows.begin_row(21);
+  rows.uuid(o.key.value);
+  rows.uuid(o.user.value);
+  rows.uuid(o.portfolio.value);
+  rows.uuid(o.account.value);
+  rows.text_or_null(o.venue_order_id.view());
+  rows.text(trade_type_of(o.type));
+  rows.text(to_text(o.side));
+  rows.text(o.symbol.view());
+  rows.numeric(o.quantity);
+  rows.numeric_or_null(o.type == OrderType::market ? Decimal{} : o.price);
+  rows.numeric(o.filled_quantity);
+  if (o.filled_quantity.is_zero())
+    rows.null();
+  else
+    rows.numeric(div(o.filled_quote, o.filled_quantity, Round::nearest));
+  if (o.has_value_usd)
+    rows.numeric(o.value_usd);
+  else
+    rows.null();
+  if (o.has_fees_usd)
+    rows.numeric(o.fees_usd);
+  else
+    rows.null();
+  rows.text(to_text(o.status));
+  rows.text(o.signal.is_nil() ? "copy_trade" : "signal");
+  rows.uuid(o.signal.value);
+  rows.uuid(o.copied_from.value);
+  rows.time_or_null(o.executed_ns);
+  rows.time(o.created_ns);
+  rows.time(o.updated_ns);
+}
+
+// Appends `,"name":"value"` unless the value is empty.
+void add_field(std::string& json, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  json += fmt::format("{}\"{}\":\"{}\"", json.size() > 1 ? "," : "", name, json_escaped(value));
+}
+void add_plain(std::string& json, std::string_view name, std::string_view value) {
+  json += fmt::format("{}\"{}\":{}", json.size() > 1 ? "," : "", name, value);
+}
+
+std::string state_response(const OrderRecord& o) {
+  std::string json = "{";
+  add_field(json, "source", text_of(o.source));
+  add_field(json, "order_id", o.venue_order_id.view());
+  if (o.unknown) add_plain(json, "unknown", "true");
+  if (o.reason != Reason::none) add_field(json, "reason", to_text(o.reason));
+  if (o.venue_code != 0) add_plain(json, "code", fmt::format("{}", o.venue_code));
+  add_field(json, "message", o.message.view());
+  add_field(json, "filled_quantity", o.filled_quantity.to_text());
+  add_field(json, "filled_quote", o.filled_quote.to_text());
+  return json + "}";
+}
+
+std::string fill_response(const FillRecord& f) {
+  std::string json = "{";
+  add_field(json, "source", text_of(f.source));
+  add_field(json, "order_id", f.venue_order_id.view());
+  add_field(json, "trade_id", f.trade_id.view());
+  add_plain(json, "maker", f.maker ? "true" : "false");
+  add_field(json, "fee", f.fee.to_text());
+  add_field(json, "fee_asset", f.fee_asset.view());
+  add_field(json, "base_fee", f.base_fee.to_text());
+  return json + "}";
+}
+
+void put_state(CopyRows& rows, const OrderRecord& o) {
+  rows.begin_row(7);
+  rows.uuid(state_row_id(o.key, o.change, o.updated_ns));
+  rows.uuid(o.key.value);
+  rows.text(to_text(o.status));
+  rows.numeric_or_null(o.type == OrderType::market ? Decimal{} : o.price);
+  rows.numeric(o.quantity);
+  rows.time(o.updated_ns);
+  rows.jsonb(state_response(o));
+}
+
+void put_fill(CopyRows& rows, const Uuid& id, const FillRecord& f, std::int64_t time_ns) {
+  rows.begin_row(7);
+  rows.uuid(id);
+  rows.uuid(f.order.value);
+  rows.text("fill");
+  rows.numeric(f.price);
+  rows.numeric(f.quantity);
+  rows.time(time_ns);
+  rows.jsonb(fill_response(f));
+}
+
+void put_external_fill(CopyRows& rows, const ExternalFillRecord& f, std::int64_t time_ns) {
+  rows.begin_row(8);
+  rows.uuid(f.account.value);
+  rows.text(f.symbol.view());
+  rows.text(f.trade_id.view());
+  rows.text_or_null(f.venue_order_id.view());
+  rows.text(to_text(f.side));
+  rows.numeric(f.quantity);
+  rows.numeric(f.price);
+  rows.time(f.venue_time_ns != 0 ? f.venue_time_ns : time_ns);
+}
+
+void put_instrument(CopyRows& rows, const Instrument& i, std::int64_t time_ns) {
+  rows.begin_row(19);
+  rows.text(to_text(i.venue));
+  rows.text(i.symbol.view());
+  rows.text(i.venue_symbol.view());
+  rows.text(text_of(i.status));
+  rows.text(i.base.view());
+  rows.text(i.quote.view());
+  for (const Decimal d : {i.price_tick, i.price_min, i.price_max, i.lot_step, i.quantity_min,
+                          i.quantity_max, i.market_lot_step, i.market_quantity_min,
+                          i.market_quantity_max, i.notional_min, i.notional_max})
+    rows.numeric(d);
+  rows.boolean(i.notional_min_at_market);
+  rows.time(time_ns);
+}
+
+void put_kill_switch(CopyRows& rows, const KillSwitch& k, std::int64_t time_ns) {
+  rows.begin_row(6);
+  rows.boolean(k.on);
+  rows.text_or_null(venue_or_null(k.venue));
+  rows.uuid(k.leader.value);
+  rows.uuid(k.follower.value);
+  rows.text_or_null(k.symbol.view());
+  rows.time(time_ns);
+}
+
+// Collects what must be one row each, then writes everything out.
+class RowsBuilder {
+ public:
+  void add(const Record& r) {
+    switch (r.kind) {
+      case RecordKind::leader_event:
+        return add_leader_event(r);
+      case RecordKind::outcome:
+        return put_outcome(table(SinkTable::copy_outcomes), r.outcome);
+      case RecordKind::order:
+        return add_order(r.order);
+      case RecordKind::fill:
+        return add_fill(r);
+      case RecordKind::external_fill:
+        return put_external_fill(table(SinkTable::external_fills), r.external_fill, r.time_ns);
+      case RecordKind::instrument:
+        return add_instrument(r);
+      case RecordKind::kill_switch:
+        return add_kill_switch(r);
+      case RecordKind::account_state:
+        return;  // a state of the running engine, no row
+    }
+  }
+  SinkRows finish() {
+    for (const LeaderRow& row : leader_events_)
+      put_leader_event(table(SinkTable::leader_events), row);
+    for (const OrderRecord* order : orders_) put_trade(table(SinkTable::trades), *order);
+    for (const auto& [key, r] : instruments_)
+      put_instrument(table(SinkTable::instruments), r->instrument, r->time_ns);
+    for (const auto& [key, r] : kill_switches_)
+      put_kill_switch(table(SinkTable::kill_switches), r->kill_switch, r->time_ns);
+    return std::move(rows_);
+  }
+
+ private:
+  CopyRows& table(SinkTable::Id id) { return rows_.tables[id]; }
+
+  void add_leader_event(const Record& r) {
+    const auto [at, fresh] =
+        leader_index_.try_emplace(r.leader_event.event.id.value, leader_events_.size());
+    if (fresh)
+      leader_events_.push_back({&r, r.leader_event.links_matched});
+    else
+      leader_events_[at->second].links_matched += r.leader_event.links_matched;
+  }
+  void add_order(const OrderRecord& o) {
+    const auto [at, fresh] = order_index_.try_emplace(o.key.value, orders_.size());
+    if (fresh)
+      orders_.push_back(&o);
+    else
+      orders_[at->second] = &o;
+    put_state(table(SinkTable::trade_history), o);
+    if (!o.signal.is_nil()) rows_.has_signal_orders = true;
+  }
+  void add_fill(const Record& r) {
+    const FillRecord& f = r.fill;
+    const Uuid id = fill_row_id(f.order, f.trade_id.view());
+    if (!fill_ids_.insert(id).second) return;
+    const std::int64_t time_ns = f.venue_time_ns != 0 ? f.venue_time_ns : r.time_ns;
+    put_fill(table(SinkTable::trade_history), id, f, time_ns);
+    if (f.portfolio.is_nil()) return;
+    rows_.fills.push_back({.history_id = id,
+                           .portfolio = f.portfolio,
+                           .symbol = f.symbol,
+                           .side = f.side,
+                           .quantity = f.quantity,
+                           .price = f.price,
+                           .base_fee = f.base_fee,
+                           .time_ns = time_ns});
+  }
+  void add_instrument(const Record& r) {
+    instruments_[{r.instrument.venue, r.instrument.symbol.str()}] = &r;
+  }
+  void add_kill_switch(const Record& r) {
+    const KillSwitch& k = r.kill_switch;
+    kill_switches_[fmt::format("{}|{}|{}|{}", to_text(k.venue), k.leader.to_text(),
+                               k.follower.to_text(), k.symbol.view())] = &r;
+  }
+
+  SinkRows rows_;
+  std::vector<LeaderRow> leader_events_;
+  std::unordered_map<Uuid, std::size_t, UuidHash> leader_index_;
+  std::vector<const OrderRecord*> orders_;
+  std::unordered_map<Uuid, std::size_t, UuidHash> order_index_;
+  std::unordered_set<Uuid, UuidHash> fill_ids_;
+  std::map<std::pair<Venue, std::string>, const Record*> instruments_;
+  std::map<std::string, const Record*> kill_switches_;
+};
+
+void identify(std::string& json, const Record& r) {
+  switch (r.kind) {
+    case RecordKind::leader_event:
+      return add_field(json, "event_id", r.leader_event.event.id.to_text());
+    case RecordKind::outcome:
+      add_field(json, "event_id", r.outcome.event.to_text());
+      return add_field(json, "link_id", r.outcome.link.to_text());
+    case RecordKind::order:
+      add_field(json, "trade_id", r.order.key.to_text());
+      add_field(json, "status", to_text(r.order.status));
+      return add_field(json, "user_id", r.order.user.to_text());
+    case RecordKind::fill:
+      add_field(json, "trade_id", r.fill.order.to_text());
+      return add_field(json, "venue_trade_id", r.fill.trade_id.view());
+    case RecordKind::external_fill:
+      add_field(json, "user_exchange_id", r.external_fill.account.to_text());
+      return add_field(json, "venue_trade_id", r.external_fill.trade_id.view());
+    case RecordKind::instrument:
+      return add_field(json, "symbol", r.instrument.symbol.view());
+    case RecordKind::kill_switch:
+      return add_plain(json, "on", r.kill_switch.on ? "true" : "false");
+    case RecordKind::account_state:
+      return add_field(json, "user_exchange_id", r.account_state.account.to_text());
+  }
+}
+
+}  // namespace
+
+SinkRows sink_rows(std::span<const SinkRecord> records) {
+  RowsBuilder builder;
+  for (const SinkRecord& r : records) builder.add(r.record);
+  return builder.finish();
+}
+
+void apply_fill(PortfolioHolding& holding, const SinkFill& fill) {
+  holding.time_ns = std::max(holding.time_ns, fill.time_ns);
+  if (fill.side == Side::sell) {
+    holding.quantity -= fill.quantity + fill.base_fee;
+    if (!holding.quantity.is_positive()) holding.has_average = false;
+    return;
+  }
+  const Decimal added = fill.quantity - fill.base_fee;
+  const Decimal before = max(holding.quantity, Decimal{});
+  const Decimal after = before + added;
+  if (!holding.has_average || before.is_zero() || !after.is_positive())
+    holding.average_buy_price = fill.price;
+  else  // average + (price - average) * added / after, so that nothing leaves the range
+    holding.average_buy_price +=
+        mul_div(fill.price - holding.average_buy_price, added, after, Round::nearest);
+  holding.has_average = true;
+  holding.quantity += added;
+}
+
+std::string_view record_kind_text(RecordKind kind) {
+  switch (kind) {
+    case RecordKind::leader_event:
+      return "leader_event";
+    case RecordKind::outcome:
+      return "outcome";
+    case RecordKind::order:
+      return "order";
+    case RecordKind::fill:
+      return "fill";
+    case RecordKind::external_fill:
+      return "external_fill";
+    case RecordKind::instrument:
+      return "instrument";
+    case RecordKind::kill_switch:
+      return "kill_switch";
+    case RecordKind::account_state:
+      return "account_state";
+  }
+  return "?";
+}
+
+std::string reject_json(const Record& record) {
+  std::string json = "{";
+  add_field(json, "kind", record_kind_text(record.kind));
+  identify(json, record);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&record);
+  add_field(json, "hex", to_hex({bytes, record_header_bytes + payload_bytes(record.kind)}));
+  return json + "}";
+}
+
+}  // namespace oneclick

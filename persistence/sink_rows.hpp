@@ -1,0 +1,79 @@
+// Records of a stretch of journal as rows, one COPY stream per table. Pure: no database, no
+// journal.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/domain/record.hpp"
+#include "persistence/journal.hpp"
+#include "persistence/pg_rows.hpp"
+
+namespace oneclick {
+
+struct SinkRecord {
+  JournalPosition position;
+  Record record;
+};
+
+// One temporary table of the sink's session and what becomes of its rows, in the order in which the
+// tables are written: an order's row before its history (foreign key), leader events before
+// outcomes.
+struct SinkTable {
+  enum Id : std::uint8_t {
+    leader_events,
+    copy_outcomes,
+    trades,
+    trade_history,
+    external_fills,
+    instruments,
+    kill_switches,
+    positions,
+    count
+  };
+  const char* name;    // of the temporary table
+  const char* create;  // its columns
+  const char* upsert;  // temporary -> real
+};
+[[nodiscard]] const SinkTable& sink_table(SinkTable::Id id);
+
+struct SinkFill {
+  Uuid history_id;
+  PortfolioId portfolio;
+  Symbol symbol;
+  Side side;
+  Decimal quantity;
+  Decimal price;
+  Decimal base_fee;
+  std::int64_t time_ns;
+};
+
+struct SinkRows {
+  std::array<CopyRows, SinkTable::count> tables;  // positions: filled later, see fold_fills
+  std::vector<SinkFill> fills;                    // in journal order, each once
+  bool has_signal_orders = false;                 // one-click copies may have come about
+};
+// Of one order, the last record makes the trades row and each one a history row; of one leader
+// event, instrument or switch there is one row, the leader event's with the sum of links_matched.
+[[nodiscard]] SinkRows sink_rows(std::span<const SinkRecord> records);
+
+// What a portfolio holds of one symbol, before and after fills in order.
+struct PortfolioHolding {
+  Decimal quantity;
+  Decimal average_buy_price;
+  bool has_average;
+  std::int64_t time_ns;
+};
+// A buy adds its quantity less the fee taken in the base asset and weighs the average price; a sell
+// takes quantity away and leaves the average; a holding that comes to nothing starts over.
+void apply_fill(PortfolioHolding& holding, const SinkFill& fill);
+
+// For engine.sink_rejects: what the record is about, and all its bytes.
+[[nodiscard]] std::string reject_json(const Record& record);
+[[nodiscard]] std::string_view record_kind_text(RecordKind kind);
+
+}  // namespace oneclick

@@ -1,0 +1,90 @@
+// The sink's temporary tables and how their rows become the real ones. Rows are written in key
+// order where two shards may write the same ones: otherwise their transactions could wait for each
+// other.
+#include <array>
+
+#include "persistence/sink_rows.hpp"
+
+namespace oneclick {
+
+namespace {
+
+constexpr std::array<SinkTable, SinkTable::count> tables = {{
+    {.name = "sink_leader_events",
+     .create = "(LIKE engine.leader_events)",
+     .upsert =
+         "INSERT INTO engine.leader_events AS e SELECT * FROM sink_leader_events ORDER BY id"
+         " ON CONFLICT (id) DO UPDATE SET links_matched = e.links_matched + excluded.links_matched,"
+         " seq = coalesce(excluded.seq, e.seq), accepted_at = least(e.accepted_at,"
+         " excluded.accepted_at)"},
+    {.name = "sink_copy_outcomes",
+     .create = "(LIKE engine.copy_outcomes)",
+     .upsert = "INSERT INTO engine.copy_outcomes SELECT * FROM sink_copy_outcomes"
+               " ON CONFLICT (event_id, link_id) DO NOTHING"},
+    {.name = "sink_trades",
+     .create = "(LIKE public.trades)",
+     .upsert =
+         "INSERT INTO public.trades SELECT * FROM sink_trades ON CONFLICT (id) DO UPDATE SET"
+         " order_id = coalesce(excluded.order_id, trades.order_id), quantity = excluded.quantity,"
+         " price = excluded.price, filled_quantity = excluded.filled_quantity,"
+         " filled_price = excluded.filled_price, total_value_usd = excluded.total_value_usd,"
+         " fees_usd = excluded.fees_usd, status = excluded.status,"
+         " executed_at = excluded.executed_at, updated_at = excluded.updated_at"},
+    {.name = "sink_trade_history",
+     .create = "(LIKE public.trade_history)",
+     .upsert = "INSERT INTO public.trade_history SELECT * FROM sink_trade_history"
+               " ON CONFLICT (id) DO NOTHING"},
+    {.name = "sink_external_fills",
+     .create = "(user_exchange_id uuid, symbol text, trade_id text, order_id text, side text,"
+               " quantity numeric, price numeric, executed_at timestamptz)",
+     .upsert =
+         "INSERT INTO engine.external_fills (venue, user_exchange_id, symbol, trade_id, order_id,"
+         " side, quantity, price, executed_at) SELECT coalesce((SELECT lower(x.exchange_name) FROM"
+         " public.user_exchanges x WHERE x.id = f.user_exchange_id), ''), f.* FROM"
+         " sink_external_fills f ON CONFLICT (venue, user_exchange_id, symbol, trade_id) DO "
+         "NOTHING"},
+    {.name = "sink_instruments",
+     .create = "(LIKE engine.instruments)",
+     .upsert =
+         "INSERT INTO engine.instruments SELECT * FROM sink_instruments ORDER BY venue, symbol"
+         " ON CONFLICT (venue, symbol) DO UPDATE SET venue_symbol = excluded.venue_symbol,"
+         " status = excluded.status, base_asset = excluded.base_asset,"
+         " quote_asset = excluded.quote_asset, price_tick = excluded.price_tick,"
+         " price_min = excluded.price_min, price_max = excluded.price_max,"
+         " lot_step = excluded.lot_step, quantity_min = excluded.quantity_min,"
+         " quantity_max = excluded.quantity_max, market_lot_step = excluded.market_lot_step,"
+         " market_quantity_min = excluded.market_quantity_min,"
+         " market_quantity_max = excluded.market_quantity_max,"
+         " notional_min = excluded.notional_min, notional_max = excluded.notional_max,"
+         " notional_min_at_market = excluded.notional_min_at_market,"
+         " updated_at = excluded.updated_at;"
+         "INSERT INTO engine.symbol_map SELECT venue, venue_symbol, symbol FROM sink_instruments"
+         " ORDER BY venue, venue_symbol"
+         " ON CONFLICT (venue, venue_symbol) DO UPDATE SET symbol = excluded.symbol"},
+    {.name = "sink_kill_switches",
+     .create = "(active boolean, venue text, leader_user_id uuid, follower_user_id uuid,"
+               " symbol text, updated_at timestamptz)",
+     .upsert =
+         "INSERT INTO engine.kill_switches AS k (active, venue, leader_user_id, follower_user_id,"
+         " symbol, updated_at) SELECT * FROM sink_kill_switches ORDER BY 2, 3, 4, 5"
+         " ON CONFLICT (coalesce(venue, ''),"
+         " coalesce(leader_user_id, '00000000-0000-0000-0000-000000000000'),"
+         " coalesce(follower_user_id, '00000000-0000-0000-0000-000000000000'),"
+         " coalesce(symbol, '')) DO UPDATE SET active = excluded.active,"
+         " updated_at = excluded.updated_at WHERE k.active <> excluded.active"},
+    {.name = "sink_positions",
+     .create = "(portfolio_id uuid, asset_symbol text, quantity numeric, average_buy_price numeric,"
+               " last_updated_at timestamp)",
+     .upsert = "UPDATE public.portfolio_positions p SET quantity = s.quantity,"
+               " average_buy_price = s.average_buy_price, last_updated_at = s.last_updated_at"
+               " FROM sink_positions s WHERE p.portfolio_id = s.portfolio_id"
+               " AND p.asset_symbol = s.asset_symbol"},
+}};
+
+}  // namespace
+
+const SinkTable& sink_table(SinkTable::Id id) {
+  return tables[id];
+}
+
+}  // namespace oneclick

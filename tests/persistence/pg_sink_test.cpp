@@ -1,0 +1,465 @@
+// The sink against a real PostgreSQL and a real journal: right rows, each exactly once, whatever
+// breaks.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "engine/base/clock.hpp"
+#include "persistence/pg.hpp"
+#include "tests/persistence/sink_world.hpp"
+#include "tests/support/pg_server.hpp"
+
+namespace oneclick {
+namespace {
+
+using namespace test;
+
+constexpr std::int64_t drain_ns = 60'000'000'000;
+
+// A journal with its own writer, ring in the test's folder.
+class SinkTest : public ::testing::Test {
+ protected:
+  void open_journal(std::uint16_t shard = 0) {
+    auto writer = JournalWriter::open({.dir = folder_.path() / "journal",
+                                       .shard = shard,
+                                       .ring_bytes = 8 << 20,
+                                       .segment_bytes = 8 << 20,
+                                       .ring_dir = folder_.path()},
+                                      metrics_);
+    ASSERT_TRUE(writer.has_value()) << writer.error().message;
+    writers_.push_back(std::move(*writer));
+  }
+  JournalPosition append(const Record& record, std::size_t writer = 0) {
+    while (!writers_[writer]->has_room(4096)) std::this_thread::yield();
+    Record stamped = record;
+    stamped.shard = static_cast<std::uint16_t>(writer);
+    return writers_[writer]->append(stamped);
+  }
+  // An event, all its outcomes, orders (pending, then filled) and fills for followers 1..n.
+  void append_fan_out(std::uint64_t event, std::uint64_t followers) {
+    append(leader_record(event, static_cast<std::uint32_t>(followers)));
+    for (std::uint64_t f = 1; f <= followers; ++f) {
+      append(outcome_record(event, f));
+      append(order_record(event, f, 0, OrderStatus::pending, {}));
+    }
+    for (std::uint64_t f = 1; f <= followers; ++f) {
+      append(fill_record(event, f, fmt::format("t{}", event)));
+      last_ = append(order_record(event, f, 1, OrderStatus::filled, Decimal::of("0.5")));
+    }
+  }
+  std::unique_ptr<PgSink> start_sink(const std::string& url, std::uint16_t shard = 0,
+                                     std::size_t batch = 5'000) {
+    return PgSink::start({.database_url = url,
+                          .journal_dir = folder_.path() / "journal",
+                          .shard = shard,
+                          .batch_records_max = batch},
+                         metrics_, [this](JournalPosition p) { told_.store(p); });
+  }
+  // Everything of `events` fan-outs to `followers`, once and exactly.
+  static void expect_books(PgQuery& query, int events, int followers) {
+    const int orders = events * followers;
+    EXPECT_EQ(row_text(query, "SELECT count(*), sum(links_matched) FROM engine.leader_events"),
+              fmt::format("{}|{}", events, orders));
+    EXPECT_EQ(row_text(query, "SELECT count(*) FROM engine.copy_outcomes"),
+              fmt::format("{}", orders));
+    EXPECT_EQ(row_text(query,
+                       "SELECT count(*), count(*) FILTER (WHERE status = 'filled'),"
+                       " count(*) FILTER (WHERE filled_quantity = 0.5) FROM trades"),
+              fmt::format("{0}|{0}|{0}", orders));
+    EXPECT_EQ(row_text(query,
+                       "SELECT count(*), count(*) FILTER (WHERE status = 'fill')"
+                       " FROM trade_history"),
+              fmt::format("{}|{}", 3 * orders, orders));
+    EXPECT_EQ(row_text(query, fmt::format("SELECT count(*), bool_and(quantity = 0.4995 * {}),"
+                                          " bool_and(average_buy_price = 60050.5)"
+                                          " FROM portfolio_positions",
+                                          events)),
+              fmt::format("{}|t|t", followers))
+        << "positions move once per fill";
+    EXPECT_EQ(row_text(query, "SELECT count(*) FROM engine.sink_rejects"), "0");
+  }
+
+  Folder folder_;
+  Metrics metrics_;
+  std::vector<std::unique_ptr<JournalWriter>> writers_;
+  JournalPosition last_ = 0;
+  std::atomic<JournalPosition> told_{0};
+};
+
+TEST_F(SinkTest, OneOrderBecomesItsRowsColumnByColumn) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 2);
+  open_journal();
+  append_fan_out(1, 1);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_EQ(told_.load(), last_);
+  EXPECT_EQ(sink->committed(), last_);
+
+  EXPECT_EQ(row_text(query,
+                     "SELECT id, seq, source, leader_user_id, channel_id, signal_id, venue,"
+                     " symbol, kind, side, quantity, price, event_time AT TIME ZONE 'UTC',"
+                     " accepted_at AT TIME ZONE 'UTC', links_matched"
+                     " FROM engine.leader_events"),
+            event_id(1).to_text() + "|8|stream|" + user(0).to_text() +
+                "|NULL|NULL|binance|BTC/USDT|fill|buy|1.50000000|60000.01000000"
+                "|2025-10-09 08:53:20.123456|2025-10-09 08:53:20.124456|1");
+  EXPECT_EQ(row_text(query,
+                     "SELECT event_id, link_id, outcome, reason, rank, wanted_qty, sent_qty,"
+                     " residual_qty, trade_id, binding_cap, ingest_to_wire_ns,"
+                     " created_at AT TIME ZONE 'UTC' FROM engine.copy_outcomes"),
+            event_id(1).to_text() + "|" + link(1).to_text() +
+                "|copied|NULL|1|0.50000000|0.50000000|0.00000000|" + key_of(1, 1).to_text() +
+                "|NULL|12345|2025-10-09 08:53:20.123456");
+  EXPECT_EQ(
+      row_text(query,
+               "SELECT id, user_id, portfolio_id, exchange_id, order_id, trade_type, side,"
+               " asset_symbol, quantity, price, filled_quantity, filled_price,"
+               " total_value_usd, fees_usd, status, source, signal_id, copied_from_user_id,"
+               " executed_at, created_at, updated_at FROM trades"),
+      key_of(1, 1).to_text() + "|" + user(1).to_text() + "|" + portfolio(1).to_text() + "|" +
+          account(1).to_text() +
+          "|1001|limit|buy|BTC/USDT|0.50000000|60100.00000000|0.50000000|60050.50000000"
+          "|30025.25000000|NULL|filled|copy_trade|NULL|" +
+          user(0).to_text() +
+          "|2025-10-09 08:53:20.124456|2025-10-09 08:53:20.123456|2025-10-09 08:53:20.124456");
+  const std::string history =
+      "SELECT id, trade_id, status, price, quantity, \"timestamp\", exchange_response->>'source',"
+      " exchange_response->>'trade_id', exchange_response->>'order_id',"
+      " exchange_response->>'filled_quantity' FROM trade_history WHERE status = ";
+  EXPECT_EQ(row_text(query, history + "'pending'"),
+            state_row_id(key_of(1, 1), 0, world_time_ns).to_text() + "|" + key_of(1, 1).to_text() +
+                "|pending|60100.00000000|0.50000000|2025-10-09 08:53:20.123456|gate|NULL|NULL|0");
+  EXPECT_EQ(
+      row_text(query, history + "'filled'"),
+      state_row_id(key_of(1, 1), 1, world_time_ns + 1'000'000).to_text() + "|" +
+          key_of(1, 1).to_text() +
+          "|filled|60100.00000000|0.50000000|2025-10-09 08:53:20.124456|stream|NULL|1001|0.5");
+  EXPECT_EQ(row_text(query, history + "'fill'"),
+            fill_row_id(key_of(1, 1), "t1").to_text() + "|" + key_of(1, 1).to_text() +
+                "|fill|60050.50000000|0.50000000|2025-10-09 08:53:20.125456|stream|t1|1001|NULL");
+  EXPECT_EQ(
+      row_text(query,
+               "SELECT portfolio_id, asset_symbol, quantity, average_buy_price,"
+               " last_updated_at FROM portfolio_positions"),
+      portfolio(1).to_text() + "|BTC/USDT|0.49950000|60050.50000000|2025-10-09 08:53:20.125456");
+}
+
+TEST_F(SinkTest, MarketSignalUnknownAndHostileTextsAreTold) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 2);
+  const std::string signal = id_of<SignalId>(6, 1).to_text();
+  run(query, fmt::format("INSERT INTO trading_signals (id, creator_id, asset_symbol, status) VALUES"
+                         " ('{}', '{}', 'BTC/USDT', 'active')",
+                         signal, user(0).to_text()));
+  open_journal();
+  Record r = order_record(1, 1, 0, OrderStatus::pending, {});
+  r.order.type = OrderType::market;
+  r.order.signal = id_of<SignalId>(6, 1);
+  r.order.unknown = true;
+  r.order.reason = Reason::rejected;
+  r.order.venue_code = -1013;
+  // A quote, a backslash, a NUL, a control character, and a character cut in the middle.
+  r.order.message = Text<95>::cut(std::string_view("a\"b\\c\0d\ne\xc3", 10));
+  last_ = append(r);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_EQ(row_text(query,
+                     "SELECT trade_type, price, source, signal_id, status, filled_price,"
+                     " executed_at, order_id FROM trades"),
+            "market|NULL|signal|" + signal + "|pending|NULL|NULL|NULL");
+  EXPECT_EQ(row_text(query,
+                     "SELECT exchange_response->>'unknown', exchange_response->>'reason',"
+                     " exchange_response->>'code', exchange_response->>'message'"
+                     " FROM trade_history"),
+            "true|rejected|-1013|a\"b\\c?d\ne?");
+}
+
+TEST_F(SinkTest, OneEventOfTwoShardsIsOneRowWithTheSum) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  open_journal(0);
+  open_journal(1);
+  Record other = leader_record(1, 4);
+  other.cause_seq = 99;
+  const JournalPosition second = append(other, 1);
+  auto sink_1 = start_sink(url, 1);
+  ASSERT_TRUE(sink_1->drain(second, drain_ns));
+  EXPECT_EQ(row_text(query, "SELECT seq, links_matched FROM engine.leader_events"), "NULL|4");
+  const JournalPosition first = append(leader_record(1, 3), 0);
+  auto sink_0 = start_sink(url, 0);
+  ASSERT_TRUE(sink_0->drain(first, drain_ns));
+  EXPECT_EQ(row_text(query, "SELECT seq, links_matched FROM engine.leader_events"), "8|7");
+}
+
+TEST_F(SinkTest, ExternalFillsInstrumentsAndSwitchesHaveOneRowEach) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 1);
+  open_journal();
+  Record fill = blank(RecordKind::external_fill);
+  fill.external_fill.account = account(0);
+  fill.external_fill.side = Side::sell;
+  fill.external_fill.symbol = Symbol::cut("BTC/USDT");
+  fill.external_fill.trade_id = VenueTradeId::cut("77");
+  fill.external_fill.quantity = Decimal::of("2");
+  fill.external_fill.price = Decimal::of("3");
+  append(fill);
+  append(fill);
+  fill.external_fill.symbol = Symbol::cut("ETH/USDT");  // trade ids are unique per symbol only
+  append(fill);
+  Record instrument = blank(RecordKind::instrument);
+  instrument.instrument.venue = Venue::binance;
+  instrument.instrument.status = TradingStatus::trading;
+  instrument.instrument.symbol = Symbol::cut("BTC/USDT");
+  instrument.instrument.venue_symbol = Symbol::cut("BTCUSDT");
+  instrument.instrument.base = Asset::cut("BTC");
+  instrument.instrument.quote = Asset::cut("USDT");
+  instrument.instrument.lot_step = Decimal::of("0.00001");
+  append(instrument);
+  instrument.instrument.status = TradingStatus::halted;
+  append(instrument);
+  Record kill = blank(RecordKind::kill_switch);
+  kill.kill_switch.on = true;
+  append(kill);
+  kill.kill_switch.symbol = Symbol::cut("BTC/USDT");
+  append(kill);
+  kill.kill_switch.on = false;
+  last_ = append(kill);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_EQ(row_text(query, "SELECT count(*), min(venue), min(side) FROM engine.external_fills"),
+            "2|binance|sell");
+  EXPECT_EQ(row_text(query, "SELECT status, venue_symbol, lot_step FROM engine.instruments"),
+            "halted|BTCUSDT|0.00001000");
+  EXPECT_EQ(row_text(query, "SELECT symbol FROM engine.symbol_map WHERE venue_symbol = 'BTCUSDT'"),
+            "BTC/USDT");
+  EXPECT_EQ(row_text(query,
+                     "SELECT string_agg(concat(coalesce(symbol, '*'), active, set_by), ','"
+                     " ORDER BY symbol NULLS FIRST) FROM engine.kill_switches"),
+            "*tengine,BTC/USDTfengine");
+  EXPECT_EQ(row_text(query,
+                     "SELECT count(*) FROM engine.change_log"
+                     " WHERE table_name = 'kill_switches'"),
+            "0")
+      << "what the engine wrote is no news to it";
+}
+
+TEST_F(SinkTest, EveryRecordOnceThroughKilledConnectionsAndRestarts) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  constexpr int events = 60, followers = 20;
+  make_users(query, followers + 1);
+  open_journal();
+  std::atomic<bool> done = false;
+  std::atomic<int> kills = 0;
+  std::jthread killer([&] {
+    PgQuery admin = open_query(url);
+    std::mt19937 random(42);
+    while (!done.load()) {
+      const auto hit = admin.rows(
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+          " application_name = 'oneclick sink 0' AND datname = current_database()");
+      if (hit && !hit->empty()) kills += static_cast<int>(hit->size());
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 30'000));
+    }
+  });
+  std::mt19937 random(7);
+  std::unique_ptr<PgSink> sink;
+  for (int e = 1; e <= events; ++e) {
+    append_fan_out(static_cast<std::uint64_t>(e), followers);
+    if (e % 6 == 0) {  // a daemon that ends at any moment
+      sink.reset();
+      sink = start_sink(url, 0, 1 + random() % 300);
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
+  }
+  const std::int64_t until = steady_now_ns() + 30'000'000'000;
+  while (kills.load() < 20 && steady_now_ns() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  done = true;
+  killer.join();
+  EXPECT_GE(kills.load(), 20);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, events, followers);
+}
+
+TEST_F(SinkTest, AServerThatStopsAndComesBackLosesNothing) {
+  ONECLICK_NEEDS_POSTGRES();
+  Folder server_folder;
+  // The server's own user has to come through.
+  std::filesystem::permissions(server_folder.path(), std::filesystem::perms(0755));
+  auto server = PrivatePostgres::start({.dir = server_folder.path() / "pg", .durable = true});
+  ASSERT_TRUE(server.has_value()) << server.error();
+  const std::string url = (*server)->create_database("books").value();
+  ASSERT_TRUE(migrate(url, {}).has_value());
+  {
+    PgQuery query = open_query(url);
+    make_users(query, 6);
+  }
+  open_journal();
+  auto sink = start_sink(url, 0, 50);
+  for (std::uint64_t e = 1; e <= 30; ++e) {
+    append_fan_out(e, 5);
+    if (e == 10) (*server)->kill();
+    if (e == 20) {
+      ASSERT_TRUE((*server)->restart().has_value());
+    }
+  }
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  PgQuery query = open_query(url);
+  expect_books(query, 30, 5);
+}
+
+TEST_F(SinkTest, AnOlderDatabaseIsFilledAgainFromItsOwnOffset) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 4);
+  open_journal();
+  append_fan_out(1, 3);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  run(query,
+      "CREATE TABLE saved_events AS TABLE engine.leader_events;"
+      "CREATE TABLE saved_positions AS TABLE portfolio_positions;"
+      "CREATE TABLE saved_offsets AS TABLE engine.sink_offsets");
+  for (std::uint64_t e = 2; e <= 8; ++e) append_fan_out(e, 3);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  sink.reset();
+  // The state of a standby that had only the first event.
+  run(query,
+      "DELETE FROM engine.copy_outcomes WHERE event_id NOT IN (SELECT id FROM saved_events);"
+      "DELETE FROM trade_history WHERE trade_id NOT IN (SELECT trade_id FROM engine.copy_outcomes);"
+      "DELETE FROM trades WHERE id NOT IN (SELECT trade_id FROM engine.copy_outcomes);"
+      "TRUNCATE engine.leader_events, portfolio_positions, engine.sink_offsets;"
+      "INSERT INTO engine.leader_events TABLE saved_events;"
+      "INSERT INTO portfolio_positions TABLE saved_positions;"
+      "INSERT INTO engine.sink_offsets TABLE saved_offsets");
+  sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, 8, 3);
+}
+
+TEST_F(SinkTest, ARefusedRowIsSetAsideAndTheRestGoesOn) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 4);
+  open_journal();
+  append_fan_out(1, 3);
+  // Nobody of that name: the order, its fill and its end are refused, nothing else.
+  std::vector<JournalPosition> refused;
+  Record stranger = order_record(2, 3, 0, OrderStatus::pending, {});
+  stranger.order.user = user(999);
+  refused.push_back(append(stranger));
+  Record huge = outcome_record(3, 1);
+  huge.outcome.wanted_quantity = decimal_max;
+  refused.push_back(append(huge));
+  refused.push_back(append(fill_record(2, 3, "t2")));
+  append_fan_out(4, 3);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  std::string expected;
+  for (const JournalPosition p : refused)
+    expected += (expected.empty() ? "" : ",") + fmt::format("{}", p);
+  EXPECT_EQ(row_text(query,
+                     "SELECT string_agg(position::text, ',' ORDER BY position)"
+                     " FROM engine.sink_rejects"),
+            expected);
+  EXPECT_EQ(row_text(query,
+                     "SELECT string_agg(record_kind || sqlstate, ',' ORDER BY position)"
+                     " FROM engine.sink_rejects"),
+            "order23503,outcome22003,fill23503");
+  EXPECT_EQ(row_text(query,
+                     "SELECT record->>'trade_id' FROM engine.sink_rejects"
+                     " WHERE record_kind = 'order'"),
+            key_of(2, 3).to_text());
+  run(query, "DELETE FROM engine.sink_rejects");
+  expect_books(query, 2, 3);
+  EXPECT_EQ(metrics_.counter("sink_rejects_total", "", {{"shard", "0"}}).value(), 3U);
+}
+
+TEST_F(SinkTest, ALockedTableHoldsRowsBackOnlyWhileItIsLocked) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 3);
+  open_journal();
+  PgQuery locker = open_query(url);
+  run(locker, "BEGIN");
+  run(locker, "LOCK TABLE trades IN ACCESS EXCLUSIVE MODE");
+  append_fan_out(1, 2);
+  auto sink = start_sink(url);
+  EXPECT_FALSE(sink->drain(last_, 6'000'000'000)) << "longer than the lock timeout";
+  run(locker, "COMMIT");
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, 1, 2);
+}
+
+TEST_F(SinkTest, StopsAtOnceWhileTheServerIsFrozen) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 2);
+  open_journal();
+  PgQuery locker = open_query(url);
+  run(locker, "BEGIN");
+  run(locker, "LOCK TABLE trades IN ACCESS EXCLUSIVE MODE");
+  append_fan_out(1, 1);
+  auto sink = start_sink(url);
+  EXPECT_FALSE(sink->drain(last_, 300'000'000));
+  const std::int64_t before = steady_now_ns();
+  sink.reset();
+  EXPECT_LT(steady_now_ns() - before, 2'000'000'000);
+}
+
+TEST_F(SinkTest, AnOffsetMovesOverInputsWithoutRows) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  open_journal();
+  JournalPosition end = 0;
+  for (int i = 0; i < 10; ++i) end = writers_[0]->append(make_timer());
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(end, drain_ns));
+  EXPECT_EQ(sink->committed(), end);
+}
+
+TEST_F(SinkTest, TenThousandOrdersASecond) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  constexpr int followers = 500, events = 30;
+  make_users(query, followers + 1);
+  open_journal();
+  for (std::uint64_t e = 1; e <= events; ++e) append_fan_out(e, followers);
+  while (writers_[0]->synced() < last_) std::this_thread::yield();
+  const std::int64_t begun = monotonic_now_ns();
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  const double seconds = static_cast<double>(monotonic_now_ns() - begun) * 1e-9;
+  const double rate = events * followers / seconds;
+  RecordProperty("trades_per_second", static_cast<int>(rate));
+  fmt::print(stderr,
+             "{:.0f} trades rows a second, each with an outcome, three history rows and a"
+             " position\n",
+             rate);
+  expect_books(query, events, followers);
+#ifndef ONECLICK_SANITIZE
+  // The goal is 10,000 on an idle machine; a machine busy with a build still makes a fraction of
+  // it.
+  EXPECT_GT(rate, 1'500);
+#endif
+}
+
+}  // namespace
+}  // namespace oneclick
