@@ -4,8 +4,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <fstream>
 #include <random>
 
+#include "persistence/journal_ring.hpp"
 #include "tests/persistence/journal_test_support.hpp"
 
 namespace oneclick {
@@ -123,7 +125,7 @@ TEST(Journal, CountsTheFileAloneWhenTheRingIsLost) {
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) write_until_killed(options, shared);
-  ASSERT_TRUE(wait_until([&] { return shared->appended > 3'000 || shared->failed != 0; }));
+  ASSERT_TRUE(wait_until([&] { return shared->appended > 10'000 || shared->failed != 0; }));
   kill_and_reap(child);
   const auto ring = journal::read_lock_text(journal::shard_dir(folder.path(), 0)).ring;
   ASSERT_TRUE(std::filesystem::remove(ring));
@@ -138,24 +140,99 @@ TEST(Journal, CountsTheFileAloneWhenTheRingIsLost) {
   EXPECT_EQ(read_all(folder.path()), in_file + 500);
 }
 
+// The control page of a dead writer's ring, and its bytes.
+struct DeadRing {
+  std::filesystem::path path;
+  std::vector<std::byte> bytes;
+  std::uint64_t head;
+  std::uint64_t tail;
+  std::size_t capacity;
+
+  static DeadRing read(const std::filesystem::path& dir) {
+    DeadRing ring;
+    ring.path = journal::read_lock_text(journal::shard_dir(dir, 0)).ring;
+    ring.bytes = *journal::read_file(ring.path);
+    const auto* control = reinterpret_cast<const journal::RingControl*>(ring.bytes.data());
+    ring.head = control->head;
+    ring.tail = control->tail;
+    ring.capacity = control->ring_bytes;
+    return ring;
+  }
+  std::byte& at(std::uint64_t offset) {
+    return bytes[journal::block_bytes + (offset & (capacity - 1))];
+  }
+  void write() const {
+    std::ofstream out(path, std::ios::binary | std::ios::in | std::ios::out);
+    out.write(reinterpret_cast<const char*>(bytes.data()),
+              static_cast<std::streamsize>(bytes.size()));
+  }
+};
+
+// Kills a writer that has entries in its ring which are not in the file: it was stopped from
+// syncing by a full ring first.
+DeadRing killed_with_entries_in_the_ring(const JournalOptions& options, const SharedPage& shared) {
+  DeadRing ring;
+  do {
+    shared->appended = 0;
+    const pid_t child = ::fork();
+    if (child == 0) write_until_killed(options, shared);
+    const bool wrote = wait_until([&] { return shared->appended > 1'000 || shared->failed != 0; });
+    kill_and_reap(child);
+    if (!wrote || shared->failed != 0) {
+      ADD_FAILURE() << "the child could not write";
+      return ring;
+    }
+    ring = DeadRing::read(options.dir);
+  } while (ring.head == ring.tail);
+  return ring;
+}
+
+TEST(Journal, IgnoresAHalfCopiedEntryInTheRing) {
+  const TemporaryFolder folder;
+  const JournalOptions options = small_options(folder.path());
+  const SharedPage shared;
+  DeadRing ring = killed_with_entries_in_the_ring(options, shared);
+  ASSERT_NE(ring.head, ring.tail);
+  // Where the next frame would stand: the beginning of one, and then what was there before.
+  std::byte frame[journal::frame_bytes_max];
+  const Event next = event_of(1);
+  const std::size_t size =
+      journal::write_frame(frame, journal::FrameType::event, shared->appended + 1, &next,
+                           event_header_bytes + next.payload_size);
+  for (std::size_t i = 0; i < size / 2; ++i) ring.at(ring.head + i) = frame[i];
+  ring.write();
+  Metrics metrics;
+  const auto writer = open_or_fail(options, metrics);
+  ASSERT_NE(writer, nullptr);
+  EXPECT_GE(writer->appended(), shared->appended);
+  EXPECT_LE(writer->appended(), shared->appended + 1);
+  EXPECT_EQ(read_all(folder.path()), writer->appended());
+}
+
 TEST(Journal, RefusesADamagedRing) {
   const TemporaryFolder folder;
-  JournalOptions options = small_options(folder.path());
+  const JournalOptions options = small_options(folder.path());
   const SharedPage shared;
-  const pid_t child = ::fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) write_until_killed(options, shared);
-  ASSERT_TRUE(wait_until([&] { return shared->appended > 1'000 || shared->failed != 0; }));
-  // Stopped first, so that there are surely entries in the ring only.
-  kill_and_reap(child);
-  const auto ring = journal::read_lock_text(journal::shard_dir(folder.path(), 0)).ring;
-  std::filesystem::resize_file(ring, std::filesystem::file_size(ring) / 2 + 1);
+  const DeadRing good = killed_with_entries_in_the_ring(options, shared);
+  ASSERT_NE(good.head, good.tail);
+  DeadRing flipped = good;
+  flipped.at(good.tail + 20) ^= std::byte{4};
+  DeadRing cut = good;
+  cut.bytes.resize(cut.bytes.size() / 2 + 1);
   Metrics metrics;
-  const auto writer = JournalWriter::open(options, metrics);
-  ASSERT_FALSE(writer);
-  EXPECT_EQ(writer.error().kind, JournalError::Kind::damaged);
-  EXPECT_NE(writer.error().message.find(ring.string()), std::string::npos);
-  std::filesystem::remove(ring);
+  for (const DeadRing& ring : {flipped, cut}) {
+    std::filesystem::resize_file(ring.path, ring.bytes.size());
+    ring.write();
+    const auto writer = JournalWriter::open(options, metrics);
+    ASSERT_FALSE(writer);
+    EXPECT_EQ(writer.error().kind, JournalError::Kind::damaged) << writer.error().message;
+    EXPECT_NE(writer.error().message.find(ring.path.string()), std::string::npos);
+  }
+  std::filesystem::resize_file(good.path, good.bytes.size());
+  good.write();
+  const auto writer = open_or_fail(options, metrics);
+  ASSERT_NE(writer, nullptr);
+  EXPECT_GE(writer->appended(), shared->appended);
 }
 
 TEST(Journal, RefusesASecondInstance) {
