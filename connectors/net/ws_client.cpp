@@ -85,11 +85,14 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
     const bool plain_port = url_.port == (is_tls() ? "443" : "80");
     const std::string host =
         url_.host.find(':') == std::string::npos ? url_.host : "[" + url_.host + "]";
-    wire_->append("GET " + url_.target + " HTTP/1.1\r\nHost: " + host +
-                  (plain_port ? std::string() : ":" + url_.port) +
-                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: " +
-                  key + "\r\nUser-Agent: oneclick\r\n" + extra_headers() + "\r\n");
+    std::string request = "GET " + url_.target + " HTTP/1.1\r\nHost: " + host +
+                          (plain_port ? std::string() : ":" + url_.port) +
+                          "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                          "Sec-WebSocket-Version: 13\r\nUser-Agent: oneclick\r\n"
+                          "Sec-WebSocket-Key: " +
+                          key + "\r\n";
+    for (const auto& [name, value] : options_.headers) request += name + ": " + value + "\r\n";
+    wire_->append(request + "\r\n");
     wire_->flush();
   }
 

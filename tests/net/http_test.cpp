@@ -107,7 +107,7 @@ TEST_F(HttpTest, SlowHeadersAndBodiesTimeOut) {
   options.idle_timeout_ns = 300'000'000;
   listen(recording(), options, false);
   for (const char* start : {"GET / HTTP/1.1\r\nHost: a\r\nX: ",
-                            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"}) {
+                            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"}) {
     RawClient client(server->port());
     client.send(start);
     // A byte every 10 ms: the limit is for the whole, not for the gap between bytes.
