@@ -1,0 +1,106 @@
+// The commands of the program, one function and one file each: arguments in, exit code out (sysexits).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace oneclick {
+
+namespace exit_codes {
+inline constexpr int fine = 0;
+inline constexpr int failure = 1;       // at run time, or a check that did not hold
+inline constexpr int usage = 64;
+inline constexpr int data = 65;         // damaged
+inline constexpr int unavailable = 69;  // a service that is needed
+inline constexpr int locked = 75;       // another instance holds the lock
+inline constexpr int config = 78;
+}  // namespace exit_codes
+
+struct RunArguments {
+  std::string config_file;
+  std::vector<std::string> overrides;  // "section.key=value"
+};
+[[nodiscard]] int command_run(const RunArguments& arguments);
+
+struct DemoArguments {
+  std::int64_t followers = 1'000;
+  std::int64_t seconds = 30;
+  std::string json_file;     // empty: none
+  bool serve = false;
+  std::string database_url;  // empty: a private PostgreSQL
+  std::string keep_dir;      // empty: a temporary folder that is removed
+};
+[[nodiscard]] int command_demo(const DemoArguments& arguments);
+
+struct BooksArguments {
+  std::string ledger_file;
+  std::string database_url;
+};
+[[nodiscard]] int command_books(const BooksArguments& arguments);
+
+struct CheckArguments {
+  std::string config_file;
+  std::vector<std::string> overrides;
+  bool connect = false;
+  bool json = false;
+};
+[[nodiscard]] int command_check(const CheckArguments& arguments);
+
+struct MigrateArguments {
+  std::string database_url;
+  bool status = false;
+  bool json = false;
+};
+[[nodiscard]] int command_migrate(const MigrateArguments& arguments);
+
+struct PaperArguments {
+  std::string config_file;
+  bool json = false;
+};
+[[nodiscard]] int command_paper(const PaperArguments& arguments);
+
+struct KeysArguments {
+  enum class Action : std::uint8_t { add, list, revoke } action;
+  std::string database_url;
+  std::string user;
+  std::string name;
+  std::vector<std::string> scopes;
+  std::string expires;  // YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ; empty: never
+  std::string id;       // of revoke
+  bool json = false;
+};
+[[nodiscard]] int command_keys(const KeysArguments& arguments);
+
+struct VaultArguments {
+  enum class Action : std::uint8_t { keygen, encrypt, rotate } action;
+  std::string database_url;
+  std::string master_key_file;
+  std::string out;         // of keygen
+  std::string key_id;      // of keygen; empty: the day
+  std::string account;     // of encrypt: user_exchanges.id
+  bool json = false;
+};
+[[nodiscard]] int command_vault(const VaultArguments& arguments);
+
+struct KillSwitchArguments {
+  enum class Action : std::uint8_t { on, off, status } action;
+  std::string config_file;  // says where the socket is, unless `socket` does
+  std::string socket;
+  std::string venue, leader, follower, symbol;
+  bool all = false;
+  bool json = false;
+};
+[[nodiscard]] int command_kill_switch(const KillSwitchArguments& arguments);
+
+struct JournalArguments {
+  enum class Action : std::uint8_t { verify, dump, replay } action;
+  std::string dir;
+  std::int64_t shard = -1;  // -1: all
+  std::uint64_t from = 1;
+  std::uint64_t count = 0;  // 0: to the end
+  bool json = false;
+};
+[[nodiscard]] int command_journal(const JournalArguments& arguments);
+
+}  // namespace oneclick

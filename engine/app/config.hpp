@@ -1,0 +1,120 @@
+// What the daemon is told: read once from a TOML file, the environment and the command line (the later
+// one named wins from right to left: command line over environment over file), checked completely,
+// printed, then constant. A file that is wrong in any place gives all its errors and no configuration.
+//   environment: ONECLICK__SECTION__KEY (ONECLICK__VENUES__BINANCE__REST_URL), lists separated by commas
+//   command line: --set section.key=value
+// Secrets come from ONECLICK_DATABASE_URL and from files only; no error, log line or print shows one.
+// Every section below must be in the file, so that a half-written one is not taken for a short one.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "connectors/binance/binance.hpp"
+#include "engine/base/decimal.hpp"
+#include "engine/base/log.hpp"
+#include "engine/runtime/gate.hpp"
+
+namespace oneclick {
+
+enum class EngineMode : std::uint8_t { spin, block };
+
+struct ListenAddress {
+  std::string address;  // an IP address
+  std::uint16_t port;   // 0: any free one
+};
+[[nodiscard]] bool is_loopback(const std::string& host);  // "localhost", 127.x.x.x, ::1
+
+struct Config {
+  struct Engine {
+    std::string data_dir;
+    std::int32_t shards = 1;
+    EngineMode mode = EngineMode::block;
+    Durability durability = Durability::process;
+    std::vector<int> pin_cores;  // by shard; empty: not pinned
+    std::int64_t leader_event_age_max_ms = 5'000;
+    std::int64_t touch_age_max_ms = 2'000;
+    std::int64_t ack_timeout_ms = 3'000;
+    std::int64_t query_interval_ms = 500;
+    std::int32_t taker_fee_bps = 10;
+    Decimal event_notional_max{};  // zero: none
+    std::int32_t exit_attempts_per_minute = 6;
+    std::int64_t snapshot_every_records = 1'000'000;
+    std::int64_t drain_timeout_ms = 10'000;
+    std::int64_t usd_peg_age_max_days = 90;
+    std::string control_socket;  // default: control.sock in data_dir
+  } engine;
+
+  struct Journal {
+    std::int64_t ring_mib = 64;  // a power of two
+    std::int64_t segment_mib = 64;
+    std::int64_t retention_hours = 24;
+  } journal;
+
+  struct Database {
+    std::string url_file;
+    std::int64_t sink_batch_records = 5'000;
+    std::int64_t sink_batch_wait_ms = 5;
+  } database;
+  std::string database_url;  // secret: from ONECLICK_DATABASE_URL or database.url_file
+
+  struct Vault {
+    std::string master_key_file;
+  } vault;
+
+  struct Ingress {
+    ListenAddress listen{"127.0.0.1", 8443};
+    std::string tls_certificate_file;  // both or none
+    std::string tls_key_file;
+    std::uint32_t requests_per_second_per_key = 1'000;
+  } ingress;
+
+  struct Operations {
+    ListenAddress listen{"127.0.0.1", 9464};
+  } operations;
+
+  struct BinanceVenue {
+    binance::Config connector;
+    std::int64_t absence_proof_ms = 60'000;
+    std::int32_t absence_answers_min = 3;
+  } binance;
+
+  struct UsdPeg {
+    std::string asset;
+    Decimal rate;
+    std::string as_of;  // YYYY-MM-DD
+  };
+  std::vector<UsdPeg> usd_pegs;  // only those young enough
+
+  struct Log {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::logfmt;
+  } log;
+
+  // What is allowed but worth saying, and every key as it now holds, with where it came from.
+  std::vector<std::string> warnings;
+  struct Line {
+    std::string key;     // "engine.shards"
+    std::string value;   // as TOML writes it; never a secret
+    std::string source;  // "FILE:LINE:COLUMN", "environment", "command line" or "default"
+  };
+  std::vector<Line> effective;
+};
+
+using Environment = std::map<std::string, std::string>;
+[[nodiscard]] Environment process_environment();
+
+// `overrides`: "section.key=value". Error: every problem, each naming place, key, value and what is allowed.
+[[nodiscard]] std::expected<Config, std::vector<std::string>> load_config(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment = process_environment());
+
+// The effective configuration as a complete file, or as one JSON object.
+[[nodiscard]] std::string config_toml(const Config& config);
+[[nodiscard]] std::string config_json(const Config& config);
+
+}  // namespace oneclick
