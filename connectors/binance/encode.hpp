@@ -65,6 +65,22 @@ std::size_t encode_place(const RequestTemplate& account, const NewOrder& order,
 std::size_t write_amount(char* out, Decimal amount, int decimals);
 void write_request_id(std::uint32_t id, char* out);
 
+// REST endpoints of what the connector asks for.
+struct Endpoint {
+  std::string_view method;
+  std::string_view path;
+};
+namespace endpoint {
+inline constexpr Endpoint place{"POST", "/api/v3/order"};
+inline constexpr Endpoint cancel{"DELETE", "/api/v3/order"};
+inline constexpr Endpoint order{"GET", "/api/v3/order"};
+inline constexpr Endpoint open_orders{"GET", "/api/v3/openOrders"};
+inline constexpr Endpoint trades{"GET", "/api/v3/myTrades"};
+inline constexpr Endpoint account{"GET", "/api/v3/account"};
+inline constexpr Endpoint time{"GET", "/api/v3/time"};
+inline constexpr Endpoint exchange_info{"GET", "/api/v3/exchangeInfo"};
+}  // namespace endpoint
+
 // A named parameter. Texts are quoted in JSON and percent-encoded in REST queries; numbers are
 // bare.
 struct Param {

@@ -378,7 +378,7 @@ void Leader::fetch_trades(const std::string& venue_symbol, const std::string& fr
   if (from_id.empty()) query.start_ms = fetch_from_ms_;
   query.limit = trades_page;
   const std::uint32_t serial = serial_;
-  fetch_open_ = rest_.get_signed("/api/v3/myTrades", trades_params(query), request_, trades_weight,
+  fetch_open_ = rest_.get_signed(endpoint::trades.path, trades_params(query), request_, trades_weight,
                                  [this, serial, symbol = venue_symbol](const RestReply& reply) {
                                    fetch_open_ = false;
                                    if (serial == serial_)
@@ -420,7 +420,7 @@ bool Leader::look_up_next_order() {
   const std::string order = orders_to_look_up_.front();
   const std::uint32_t serial = serial_;
   fetch_open_ =
-      rest_.get_signed("/api/v3/order", order_params_by_id(symbol_of_order_[order], order),
+      rest_.get_signed(endpoint::order.path, order_params_by_id(symbol_of_order_[order], order),
                        request_, order_weight, [this, serial, order](const RestReply& reply) {
                          fetch_open_ = false;
                          if (serial == serial_) on_order(order, reply);

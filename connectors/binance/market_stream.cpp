@@ -126,7 +126,7 @@ void Stream::tick() {
 void Stream::measure_clock(int samples_left) {
   const bool sent =
       samples_left > 0 &&
-      rest_.get("/api/v3/time", {}, time_weight, [this, samples_left](const RestReply& r) {
+      rest_.get(endpoint::time.path, {}, time_weight, [this, samples_left](const RestReply& r) {
         std::int64_t server_ms = 0;
         if (!r.ok || !decoder_.server_time(PaddedText(r.body).view(), server_ms)) {
           measuring_ = false;
@@ -140,7 +140,7 @@ void Stream::measure_clock(int samples_left) {
 
 void Stream::fetch_instruments(std::int64_t now_ns) {
   next_fetch_ns_ = now_ns + retry_ns;
-  fetching_ = rest_.get("/api/v3/exchangeInfo", {{"showPermissionSets", "false"}},
+  fetching_ = rest_.get(endpoint::exchange_info.path, {{"showPermissionSets", "false"}},
                         exchange_info_weight, [this](const RestReply& reply) {
                           fetching_ = false;
                           on_exchange_info(reply);
