@@ -120,6 +120,7 @@ void ShardHost::start() {
   tail_ = std::make_unique<JournalTail>(options_.journal.dir, options_.shard.index, tail_from, *journal_,
                                         options_.shard.durability == Durability::power, hooks_.on_entry);
   shard_->start(options_.settings);
+  started_ = true;
 }
 
 void ShardHost::stop(std::int64_t drain_ns_max) {

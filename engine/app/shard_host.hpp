@@ -64,6 +64,7 @@ class ShardHost {
   [[nodiscard]] net::Reactor& reactor() { return reactor_; }
   [[nodiscard]] const JournalWriter& journal() const { return *journal_; }
   [[nodiscard]] bool sessions_up() const;
+  [[nodiscard]] bool started() const { return started_; }
   // As recovery left it; only before start().
   [[nodiscard]] const Core& recovered_core() const { return recovered_.core; }
   // When the last known fill of each followed account happened; what a snapshot hides counts as its time.
@@ -109,6 +110,7 @@ class ShardHost {
   Forwarder forwarder_;
   std::vector<std::unique_ptr<OrderSession>> sessions_;  // by egress
   std::atomic<bool> sessions_up_{false};
+  bool started_ = false;
   std::unique_ptr<Shard> shard_;
   ShardHostHooks hooks_;
   std::unique_ptr<PgSink> sink_;

@@ -43,6 +43,8 @@ class Writer {
  public:
   ~Writer() { stop(); }
 
+  void set_level(LogLevel lowest) { lowest_.store(lowest, std::memory_order_relaxed); }
+
   void start(LogLevel lowest, LogFormat format) {
     stop();
     const std::lock_guard hold(mutex_);
@@ -136,6 +138,9 @@ Writer& writer() {
 
 void log_start(LogLevel lowest, LogFormat format) {
   writer().start(lowest, format);
+}
+void log_set_level(LogLevel lowest) {
+  writer().set_level(lowest);
 }
 void log_stop() {
   writer().stop();

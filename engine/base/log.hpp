@@ -28,6 +28,7 @@ struct LogField {
 
 // Starts the writing thread. Before that (and after log_stop) lines go straight to stderr.
 void log_start(LogLevel lowest, LogFormat format);
+void log_set_level(LogLevel lowest);  // any thread
 void log_stop();  // writes what is queued, for at most a second
 [[nodiscard]] std::uint64_t log_dropped();
 
