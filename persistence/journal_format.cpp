@@ -1,6 +1,7 @@
 #include "persistence/journal_format.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "engine/base/hash.hpp"
@@ -51,18 +52,18 @@ std::uint64_t bytes_to_last_not_zero(std::span<const std::byte> bytes) {
 
 std::size_t write_frame(std::byte* out, FrameType type, JournalPosition position,
                         const void* payload, std::size_t size) {
-  const std::size_t bytes = frame_bytes(size);
+  constexpr std::array<std::byte, frame_align> zeros{};
+  const std::size_t padding = frame_bytes(size) - sizeof(FrameHeader) - size;
   FrameHeader header{
       .crc = 0, .size = static_cast<std::uint16_t>(size), .type = type, .position = position};
-  if (size != 0) {
-    // The last 16 bytes first: what the payload leaves of them is padding.
-    std::memset(out + bytes - frame_align, 0, frame_align);
-    std::memcpy(out + sizeof(header), payload, size);
-  }
+  // From the payload, which the caller has just written and is in cache, not from the copy.
+  const auto counted = std::as_bytes(std::span(&header, 1)).subspan(sizeof(header.crc));
+  header.crc = crc32c({static_cast<const std::byte*>(payload), size}, crc32c(counted));
+  if (padding != 0) header.crc = crc32c(std::span(zeros).first(padding), header.crc);
   std::memcpy(out, &header, sizeof(header));
-  header.crc = frame_crc(out, bytes);
-  std::memcpy(out, &header.crc, sizeof(header.crc));
-  return bytes;
+  if (size != 0) std::memcpy(out + sizeof(header), payload, size);
+  if (padding != 0) std::memcpy(out + sizeof(header) + size, zeros.data(), padding);
+  return frame_bytes(size);
 }
 
 std::optional<Frame> parse_frame(std::span<const std::byte> bytes, JournalPosition expected) {

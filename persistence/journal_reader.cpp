@@ -17,7 +17,7 @@ using namespace journal;
 
 namespace {
 
-constexpr std::size_t buffer_bytes = 256 * 1024;
+constexpr std::size_t buffer_bytes = 1 << 20;
 // A direct write and the page cache may disagree for a moment; damage is what stays.
 constexpr int rereads_max = 3;
 
@@ -105,6 +105,8 @@ std::expected<void, JournalError> Reader::open_segment(const Segment& segment) {
   segment_ = segment;
   file_ = File(::open(segment.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file_.is_open()) return io_error("open", segment.path);
+  // Written around the page cache: what is read is mostly not in memory.
+  ::posix_fadvise(file_.fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
   position_ = segment.header.first;
   offset_ = header_bytes;
   buffered_ = 0;
@@ -154,9 +156,11 @@ bool Reader::is_reachable() {
 }
 
 std::expected<void, JournalError> Reader::refill() {
-  const std::size_t size =
-      std::min<std::uint64_t>(buffer_bytes, segment_.header.segment_bytes -
-                                                std::min(offset_, segment_.header.segment_bytes));
+  // Near a writer's end no more than can be there, rather than a buffer of zeros each time.
+  std::uint64_t size = buffer_bytes;
+  if (ring_) size = std::min(size, (limit_ - position_ + 1) * frame_bytes_max + block_bytes);
+  size = std::min(size,
+                  segment_.header.segment_bytes - std::min(offset_, segment_.header.segment_bytes));
   const auto n = read_at(file_, segment_.path, offset_, buffer_.get(), size);
   if (!n) return std::unexpected(n.error());
   buffer_at_ = offset_;
@@ -194,7 +198,11 @@ std::expected<bool, JournalError> Reader::is_end() {
   is_fresh_ = false;  // the next look is at the file as it then is
   if (end_checked_at_ == offset_) return true;
   const auto scan = scan_journal(dir_, shard_, position_);
-  if (!scan) return std::unexpected(scan.error());
+  if (!scan) {
+    attach();  // a writer that came while we looked explains it
+    if (ring_) return false;
+    return std::unexpected(scan.error());
+  }
   if (scan->next > position_) return false;  // a writer came, wrote and closed in between
   end_checked_at_ = offset_;
   return true;

@@ -27,6 +27,7 @@ constexpr char ring_magic[8] = {'O', 'C', 'R', 'I', 'N', 'G', '1', '\n'};
 // Frames are counted in bytes of entries by the caller; headers and padding are at most as much
 // again.
 constexpr std::size_t room_reserve = 4096;
+constexpr std::size_t frame_bytes_prefetched = 512;
 
 std::byte* map_at(std::byte* where, std::size_t size, int protection, int flags, int fd,
                   off_t offset) {
@@ -166,6 +167,9 @@ JournalPosition Ring::append(FrameType type, const void* entry, std::size_t size
   head_ += write_frame(at(head_), type, position, entry, size);
   control_->head.store(head_, std::memory_order_release);
   control_->appended.store(position, std::memory_order_release);
+  // The ring is larger than any cache: have the next frame's lines come while the core works.
+  for (std::size_t ahead = 0; ahead < frame_bytes_prefetched; ahead += 64)
+    __builtin_prefetch(at(head_) + ahead, 1);
   return position;
 }
 

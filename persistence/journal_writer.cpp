@@ -311,6 +311,15 @@ Uuid random_uuid() {
   return Uuid::from_bytes(bytes.data());
 }
 
+std::expected<void, JournalError> make_folder(const fs::path& dir) {
+  std::error_code error;
+  if (!fs::create_directories(dir, error) && !error) return {};
+  if (error)
+    return std::unexpected(JournalError{
+        JournalError::Kind::io, fmt::format("cannot make {}: {}", dir.string(), error.message())});
+  return sync_dir(dir.parent_path());
+}
+
 void remove_leftovers(const fs::path& dir) {
   std::error_code error;
   std::vector<fs::path> leftovers;
@@ -439,8 +448,7 @@ std::expected<std::unique_ptr<JournalWriter>, JournalError> JournalWriter::open(
     const JournalOptions& options, Metrics& metrics) {
   if (auto checked = check_options(options); !checked) return std::unexpected(checked.error());
   const fs::path dir = shard_dir(options.dir, options.shard);
-  std::error_code error;
-  fs::create_directories(dir, error);
+  if (auto made = make_folder(dir); !made) return std::unexpected(made.error());
   auto lock = take_lock(dir);
   if (!lock) return std::unexpected(lock.error());
   remove_leftovers(dir);
