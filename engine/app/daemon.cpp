@@ -115,7 +115,8 @@ ShardHostOptions Daemon::host_options(std::uint16_t shard) const {
                     .durability = e.durability,
                     // An order that waits for the disk gives up well before the core asks what became of it.
                     .hold_ns_max = ms(e.ack_timeout_ms) / 2,
-                    .snapshot_every = static_cast<std::uint64_t>(e.snapshot_every_records)},
+                    .snapshot_every = static_cast<std::uint64_t>(e.snapshot_every_records),
+                    .journal_room_max = (static_cast<std::size_t>(config_.journal.ring_mib) << 20) / 4},
           .journal = {.dir = e.data_dir,
                       .shard = shard,
                       .ring_bytes = static_cast<std::size_t>(config_.journal.ring_mib) << 20,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <ctime>
 #include <fstream>
 #include <set>
 
@@ -52,6 +53,15 @@ bool until(net::Reactor& reactor, std::int64_t timeout_ns, Condition condition) 
     if (monotonic_now_ns() >= end) return false;
     reactor.wait(look_again_ns);
   }
+}
+
+std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+
+std::string today() {
+  const std::time_t now = std::time(nullptr);
+  std::tm day{};
+  gmtime_r(&now, &day);
+  return fmt::format("{:04}-{:02}-{:02}", day.tm_year + 1900, day.tm_mon + 1, day.tm_mday);
 }
 
 std::string last_lines(const std::filesystem::path& path, std::size_t bytes) {
@@ -284,6 +294,46 @@ std::expected<Stage::BooksResult, std::string> Stage::compare_books() {
   std::ifstream in(output);
   std::string json(std::istreambuf_iterator<char>(in), {});
   return BooksResult{.exit_code = *code, .json = std::move(json)};
+}
+
+std::string Stage::daemon_toml() const {
+  const std::string dir = options_.dir.string();
+  std::map<std::string, std::map<std::string, std::string>> sections{
+      {"engine",
+       {{"data_dir", quoted(dir + "/journal")},
+        {"shards", std::to_string(options_.shards)},
+        {"mode", quoted(options_.engine_mode)},
+        {"durability", quoted(options_.durability)},
+        {"control_socket", quoted(dir + "/control.sock")}}},
+      {"journal", {}},
+      {"database", {}},
+      {"vault", {}},
+      {"ingress",
+       {{"listen", quoted(fmt::format("127.0.0.1:{}", ingress_port_))},
+        {"tls_certificate_file", quoted(dir + "/cert.pem")},
+        {"tls_key_file", quoted(dir + "/key.pem")}}},
+      {"operations", {{"listen", quoted(fmt::format("127.0.0.1:{}", operations_port_))}}},
+      {"venues.binance",
+       {{"rest_url", quoted(fmt::format("https://localhost:{}", exchange_port_))},
+        {"ws_api_url", quoted(fmt::format("wss://localhost:{}/ws-api/v3", exchange_port_))},
+        {"stream_url", quoted(fmt::format("wss://localhost:{}", exchange_port_))},
+        {"ca_file", quoted(dir + "/ca.pem")},
+        {"symbols", R"(["BTC/USDT", "ETH/USDT"])"},
+        // The paper exchange answers for what it has at once: absence is proven sooner than on a venue.
+        {"absence_proof_ms", "2000"}}},
+      {"usd_pegs.USDT", {{"rate", quoted("1.0")}, {"as_of", quoted(today())}}},
+      {"log", {}}};
+  for (const auto& [key, value] : options_.engine_overrides) {
+    const std::size_t dot = key.rfind('.');
+    sections[key.substr(0, dot)][key.substr(dot + 1)] = value;
+  }
+  std::string out;
+  for (const auto& [section, keys] : sections) {
+    out += fmt::format("[{}]\n", section);
+    for (const auto& [key, value] : keys) out += fmt::format("{} = {}\n", key, value);
+    out += "\n";
+  }
+  return out;
 }
 
 }  // namespace oneclick

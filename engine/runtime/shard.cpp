@@ -302,7 +302,7 @@ void Shard::settle_refusals() {
 std::size_t Shard::room_for_next() const {
   const std::size_t links = status_.links.load(std::memory_order_relaxed);
   // A fan-out larger than the ring waits for the disk in its middle instead of before it.
-  return std::min<std::size_t>(links * journal_bytes_per_follower, 16U << 20) + journal_bytes_reserve;
+  return std::min(links * journal_bytes_per_follower + journal_bytes_reserve, options_.journal_room_max);
 }
 
 bool Shard::wait_for_room(std::size_t bytes) {

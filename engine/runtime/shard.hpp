@@ -29,6 +29,7 @@ struct ShardOptions {
   Durability durability;
   std::int64_t hold_ns_max;         // see Gate
   std::uint64_t snapshot_every;     // journal entries between snapshots
+  std::size_t journal_room_max;     // never waits for more free journal bytes than this
 };
 
 // Where a shard lives. All outlive it.
