@@ -1,10 +1,12 @@
-// What the daemon is told: read once from a TOML file, the environment and the command line (the later
-// one named wins from right to left: command line over environment over file), checked completely,
-// printed, then constant. A file that is wrong in any place gives all its errors and no configuration.
-//   environment: ONECLICK__SECTION__KEY (ONECLICK__VENUES__BINANCE__REST_URL), lists separated by commas
-//   command line: --set section.key=value
-// Secrets come from ONECLICK_DATABASE_URL and from files only; no error, log line or print shows one.
-// Every section below must be in the file, so that a half-written one is not taken for a short one.
+// What the daemon is told: read once from a TOML file, the environment and the command line (the
+// later one named wins from right to left: command line over environment over file), checked
+// completely, printed, then constant. A file that is wrong in any place gives all its errors and no
+// configuration.
+//   environment: ONECLICK__SECTION__KEY (ONECLICK__VENUES__BINANCE__REST_URL), lists separated by
+//   commas command line: --set section.key=value
+// Secrets come from ONECLICK_DATABASE_URL and from files only; no error, log line or print shows
+// one. Every section below must be in the file, so that a half-written one is not taken for a short
+// one.
 #pragma once
 
 #include <cstdint>
@@ -108,7 +110,8 @@ struct Config {
 using Environment = std::map<std::string, std::string>;
 [[nodiscard]] Environment process_environment();
 
-// `overrides`: "section.key=value". Error: every problem, each naming place, key, value and what is allowed.
+// `overrides`: "section.key=value". Error: every problem, each naming place, key, value and what is
+// allowed.
 [[nodiscard]] std::expected<Config, std::vector<std::string>> load_config(
     const std::filesystem::path& file, const std::vector<std::string>& overrides,
     const Environment& environment = process_environment());

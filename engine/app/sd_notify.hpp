@@ -6,8 +6,8 @@
 
 namespace oneclick {
 
-// "READY=1", "STOPPING=1", "WATCHDOG=1", "STATUS=...", lines separated by '\n'. False: nobody asked to
-// be told (NOTIFY_SOCKET is not set), or the socket does not take it.
+// "READY=1", "STOPPING=1", "WATCHDOG=1", "STATUS=...", lines separated by '\n'. False: nobody asked
+// to be told (NOTIFY_SOCKET is not set), or the socket does not take it.
 bool sd_notify(std::string_view state);
 // How often WATCHDOG=1 is expected (WATCHDOG_USEC, for this process); 0: not at all.
 [[nodiscard]] std::int64_t sd_watchdog_ns();
