@@ -5,6 +5,8 @@
 #include <cmath>
 #include <fstream>
 
+#include <fmt/format.h>
+
 #include "tests/system/rig.hpp"
 
 namespace oneclick {
