@@ -1,0 +1,129 @@
+// Rows that are not derived from the journal: security events, from any thread, written when the
+// database takes them.
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "engine/base/log.hpp"
+#include "persistence/pg.hpp"
+#include "persistence/pg_connection.hpp"
+
+namespace oneclick {
+
+namespace {
+
+constexpr std::size_t waiting_max = 10'000;
+constexpr std::int64_t idle_ns = 1'000'000'000;
+constexpr std::int64_t retry_ns = 1'000'000'000;
+constexpr std::int64_t goodbye_ns_max = 1'000'000'000;
+
+class SideWriter final : public PgSideWriter {
+ public:
+  SideWriter(std::string database_url, Metrics& metrics)
+      : url_(std::move(database_url)),
+        written_(metrics.counter("security_events_total", "Rows written to security_events")),
+        dropped_(metrics.counter("security_events_dropped_total",
+                                 "Security events that found no room while PostgreSQL was away")),
+        thread_([this] { run(); }) {}
+
+  ~SideWriter() override {
+    stop_.give();
+    // What waits is written if the database takes it soon.
+    (void)done_.get_future().wait_for(std::chrono::nanoseconds(goodbye_ns_max));
+    abandon_.give();
+    thread_.join();
+  }
+
+  void security_event(SecurityEvent event) override {
+    {
+      const std::lock_guard hold(mutex_);
+      if (waiting_.size() >= waiting_max) {
+        dropped_.add();
+        return;
+      }
+      waiting_.push_back(std::move(event));
+    }
+    stop_.nudge();
+  }
+
+ private:
+  void run() {
+    while (!stop_.given()) {
+      if (!has_waiting()) {
+        stop_.wait(idle_ns);
+      } else if (!connection_ && !connect()) {
+        stop_.wait(retry_ns);
+      } else {
+        write_front();
+      }
+    }
+    while (has_waiting() && (connection_ || connect()) && write_front()) {
+    }
+    done_.set_value();
+  }
+
+  bool has_waiting() {
+    const std::lock_guard hold(mutex_);
+    return !waiting_.empty();
+  }
+
+  bool connect() {
+    auto opened = PgConnection::open(url_, {.application_name = "oneclick side writer"}, abandon_);
+    if (opened) connection_ = std::move(*opened);
+    return opened.has_value();
+  }
+
+  // The row leaves the queue when it is written, or when the database will never take it.
+  bool write_front() {
+    SecurityEvent event;
+    {
+      const std::lock_guard hold(mutex_);
+      event = waiting_.front();
+    }
+    const std::vector<std::optional<std::string>> values = {
+        event.user ? std::optional(event.user->to_text()) : std::nullopt, event.event_type,
+        event.severity, event.description,
+        event.ip_address.empty() ? std::nullopt : std::optional(event.ip_address)};
+    const auto put = connection_->run(
+        "INSERT INTO public.security_events (user_id, event_type, severity, description, "
+        "ip_address)"
+        " VALUES ((SELECT u.id FROM public.users u WHERE u.id = $1::uuid), $2,"
+        " $3::public.security_event_severity, $4, $5::inet)",
+        values);
+    if (!put && !put.error().is_data()) {
+      connection_.reset();
+      stop_.wait(retry_ns);
+      return false;
+    }
+    if (put)
+      written_.add();
+    else
+      log_error("a security event was refused by the database",
+                {{"type", event.event_type}, {"reason", put.error().message}});
+    const std::lock_guard hold(mutex_);
+    waiting_.pop_front();
+    return true;
+  }
+
+  const std::string url_;
+  Counter& written_;
+  Counter& dropped_;
+  StopSignal stop_;
+  StopSignal abandon_;
+  std::promise<void> done_;
+  std::unique_ptr<PgConnection> connection_;
+  std::mutex mutex_;
+  std::deque<SecurityEvent> waiting_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<PgSideWriter> PgSideWriter::start(std::string database_url, Metrics& metrics) {
+  return std::make_unique<SideWriter>(std::move(database_url), metrics);
+}
+
+}  // namespace oneclick
