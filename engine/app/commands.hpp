@@ -1,21 +1,28 @@
-// The commands of the program, one function and one file each: arguments in, exit code out (sysexits).
+// The commands of the program, one function and one file each: arguments in, exit code out
+// (sysexits).
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace oneclick {
 
 namespace exit_codes {
 inline constexpr int fine = 0;
-inline constexpr int failure = 1;       // at run time, or a check that did not hold
+inline constexpr int failure = 1;  // at run time, or a check that did not hold
 inline constexpr int usage = 64;
 inline constexpr int data = 65;         // damaged
 inline constexpr int unavailable = 69;  // a service that is needed
 inline constexpr int locked = 75;       // another instance holds the lock
 inline constexpr int config = 78;
 }  // namespace exit_codes
+
+// "oneclick: message" on stderr; returns the code.
+int fail(int exit_code, std::string_view message);
+// Prints a line on stdout.
+void print_line(std::string_view line);
 
 struct RunArguments {
   std::string config_file;
@@ -26,7 +33,7 @@ struct RunArguments {
 struct DemoArguments {
   std::int64_t followers = 1'000;
   std::int64_t seconds = 30;
-  std::string json_file;     // empty: none
+  std::string json_file;  // empty: none
   bool serve = false;
   std::string database_url;  // empty: a private PostgreSQL
   std::string keep_dir;      // empty: a temporary folder that is removed
@@ -43,6 +50,7 @@ struct CheckArguments {
   std::string config_file;
   std::vector<std::string> overrides;
   bool connect = false;
+  bool print = false;  // the effective configuration
   bool json = false;
 };
 [[nodiscard]] int command_check(const CheckArguments& arguments);
@@ -76,9 +84,9 @@ struct VaultArguments {
   enum class Action : std::uint8_t { keygen, encrypt, rotate } action;
   std::string database_url;
   std::string master_key_file;
-  std::string out;         // of keygen
-  std::string key_id;      // of keygen; empty: the day
-  std::string account;     // of encrypt: user_exchanges.id
+  std::string out;      // of keygen
+  std::string key_id;   // of keygen; empty: the day
+  std::string account;  // of encrypt: user_exchanges.id
   bool json = false;
 };
 [[nodiscard]] int command_vault(const VaultArguments& arguments);
@@ -87,7 +95,7 @@ struct KillSwitchArguments {
   enum class Action : std::uint8_t { on, off, status } action;
   std::string config_file;  // says where the socket is, unless `socket` does
   std::string socket;
-  std::string venue, leader, follower, symbol;
+  std::string venue, leader, follower, symbol;  // empty: any
   bool all = false;
   bool json = false;
 };

@@ -15,6 +15,7 @@
 
 #include "connectors/net/tls.hpp"
 #include "engine/app/config_reader.hpp"
+#include "engine/app/json_text.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/base/limits.hpp"
 #include "engine/domain/venue.hpp"
@@ -301,16 +302,6 @@ void read_log(ConfigReader& reader, Config::Log& log) {
                            log.format);
 }
 
-std::string json_text(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') out += '\\';
-    out += byte < 0x20 ? fmt::format("\\u{:04x}", byte) : std::string(1, c);
-  }
-  return out + "\"";
-}
-
 }  // namespace
 
 bool is_loopback(const std::string& host) {
@@ -346,6 +337,7 @@ std::expected<Config, std::vector<std::string>> load_config(
   read_vault(reader, environment, config.vault);
   read_listeners(reader, config);
   read_binance(reader, config.binance);
+  reader.allow_section("usd_pegs");
   for (const std::string& asset : reader.names_below("usd_pegs")) read_peg(reader, asset, config);
   read_log(reader, config.log);
   reader.refuse_unknown();
@@ -370,14 +362,24 @@ std::string config_toml(const Config& config) {
 }
 
 std::string config_json(const Config& config) {
-  std::string out;
+  JsonObject out;
   for (const Config::Line& line : config.effective)
-    out += fmt::format(
-        "{}{}:{{\"value\":{},\"source\":{}}}", out.empty() ? "" : ",", json_text(line.key),
-        line.value.starts_with('"') ? json_text(line.value.substr(1, line.value.size() - 2))
-                                    : line.value,
-        json_text(line.source));
-  return "{" + out + "}";
+    out.raw(line.key, JsonObject().raw("value", line.json).text("source", line.source).str());
+  return out.str();
+}
+
+std::expected<std::string, std::vector<std::string>> control_socket_path(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment) {
+  ConfigTable table = read_toml(file);
+  if (!table.errors.empty()) return std::unexpected(std::move(table.errors));
+  add_environment(table, environment);
+  add_overrides(table, overrides);
+  ConfigReader reader(std::move(table));
+  Config::Engine engine;
+  read_engine(reader, engine);
+  if (!reader.errors().empty()) return std::unexpected(reader.errors());
+  return engine.control_socket;
 }
 
 }  // namespace oneclick

@@ -102,6 +102,7 @@ struct Config {
   struct Line {
     std::string key;     // "engine.shards"
     std::string value;   // as TOML writes it; never a secret
+    std::string json;    // as JSON writes it
     std::string source;  // "FILE:LINE:COLUMN", "environment", "command line" or "default"
   };
   std::vector<Line> effective;
@@ -114,6 +115,11 @@ using Environment = std::map<std::string, std::string>;
 // allowed.
 [[nodiscard]] std::expected<Config, std::vector<std::string>> load_config(
     const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment = process_environment());
+
+// Only where a daemon with this configuration listens for its operator: no secret is needed to ask.
+[[nodiscard]] std::expected<std::string, std::vector<std::string>> control_socket_path(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
     const Environment& environment = process_environment());
 
 // The effective configuration as a complete file, or as one JSON object.

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/app/json_text.hpp"
+
 namespace oneclick {
 
 namespace {
@@ -36,6 +38,12 @@ std::string quoted_list(const std::vector<std::string>& items) {
   std::string out;
   for (const std::string& item : items) out += (out.empty() ? "" : ", ") + toml_text(item);
   return "[" + out + "]";
+}
+
+std::string json_list(const std::vector<std::string>& items) {
+  JsonList out;
+  for (const std::string& item : items) out.text(item);
+  return out.str();
 }
 
 std::vector<std::string> split_commas(const std::string& text) {
@@ -79,8 +87,9 @@ std::string ConfigReader::where(const std::string& key) const {
   return found == table_.values.end() ? "default" : found->second.where;
 }
 
-void ConfigReader::remember(const std::string& key, std::string value) {
-  effective_.push_back({.key = key, .value = std::move(value), .source = where(key)});
+void ConfigReader::remember(const std::string& key, std::string toml, std::string json) {
+  effective_.push_back(
+      {.key = key, .value = std::move(toml), .json = std::move(json), .source = where(key)});
 }
 
 void ConfigReader::refuse(const std::string& key, const std::string& allowed) {
@@ -101,7 +110,7 @@ void ConfigReader::read_integer(const std::string& key, std::int64_t min, std::i
       return refuse(key, fmt::format("a whole number from {} to {}", min, max));
     out = *number;
   }
-  remember(key, std::to_string(out));
+  remember(key, std::to_string(out), std::to_string(out));
 }
 
 void ConfigReader::decimal(const std::string& key, std::string_view min, std::string_view max,
@@ -114,7 +123,7 @@ void ConfigReader::decimal(const std::string& key, std::string_view min, std::st
       return refuse(key, fmt::format("a decimal number in quotes from {} to {}", min, max));
     out = *number;
   }
-  remember(key, toml_text(out.to_text()));
+  remember(key, toml_text(out.to_text()), json_text(out.to_text()));
 }
 
 void ConfigReader::ratio(const std::string& key, double min, double max, double& out) {
@@ -133,7 +142,7 @@ void ConfigReader::text(const std::string& key, std::string& out) {
     if (value->kind != ConfigValue::Kind::text || !clean) return refuse(key, "a text of one line");
     out = value->text;
   }
-  remember(key, toml_text(out));
+  remember(key, toml_text(out), json_text(out));
 }
 
 void ConfigReader::required(const std::string& key, std::string& out) {
@@ -159,7 +168,7 @@ void ConfigReader::texts(const std::string& key, std::vector<std::string>& out) 
     if (!items || !all_texts) return refuse(key, "a list of texts");
     out = *items;
   }
-  remember(key, quoted_list(out));
+  remember(key, quoted_list(out), json_list(out));
 }
 
 void ConfigReader::integers(const std::string& key, std::int64_t min, std::int64_t max,
@@ -176,7 +185,8 @@ void ConfigReader::integers(const std::string& key, std::int64_t min, std::int64
     }
     out = std::move(numbers);
   }
-  remember(key, fmt::format("[{}]", fmt::join(out, ", ")));
+  const std::string list = fmt::format("[{}]", fmt::join(out, ", "));
+  remember(key, list, list);
 }
 
 void ConfigReader::read_choice(const std::string& key, const std::vector<std::string_view>& names,
@@ -187,7 +197,7 @@ void ConfigReader::read_choice(const std::string& key, const std::vector<std::st
       return refuse(key, fmt::format("{}", fmt::join(names, ", ")));
     index = static_cast<std::size_t>(found - names.begin());
   }
-  remember(key, toml_text(names[index]));
+  remember(key, toml_text(names[index]), json_text(names[index]));
 }
 
 void ConfigReader::section(const std::string& name) {
@@ -240,7 +250,7 @@ void ConfigReader::refuse_unknown() {
     if (!known_lists_.contains(name))
       errors_.push_back(fmt::format("{}: {}: unknown key", list.front().sections.at(""), name));
   for (const auto& [name, place] : table_.sections) {
-    if (name.empty() || is_section(name)) continue;
+    if (name.empty() || is_section(name) || known_sections_.contains(name)) continue;
     errors_.push_back(known_.contains(name)
                           ? fmt::format("{}: {}: must be a value, not a section", place, name)
                           : fmt::format("{}: [{}]: unknown section", place, name));

@@ -48,6 +48,8 @@ class ConfigReader {
   void required(const std::string& key, std::string& out);
   // The file must have the section.
   void section(const std::string& name);
+  // A section that may be there without a key.
+  void allow_section(const std::string& name) { known_sections_.insert(name); }
   // Names of the tables below a section, in order: usd_pegs -> USDT, USDC.
   [[nodiscard]] std::vector<std::string> names_below(const std::string& section) const;
 
@@ -71,10 +73,10 @@ class ConfigReader {
                    std::size_t& index);
   [[nodiscard]] const ConfigValue* take(const std::string& key);
   [[nodiscard]] std::optional<std::vector<std::string>> items_of(const ConfigValue& value) const;
-  void remember(const std::string& key, std::string value);
+  void remember(const std::string& key, std::string toml, std::string json);
 
   ConfigTable table_;
-  std::set<std::string> known_, known_lists_;
+  std::set<std::string> known_, known_lists_, known_sections_;
   std::vector<std::string> errors_;
   std::vector<Config::Line> effective_;
 };
