@@ -378,12 +378,13 @@ void Leader::fetch_trades(const std::string& venue_symbol, const std::string& fr
   if (from_id.empty()) query.start_ms = fetch_from_ms_;
   query.limit = trades_page;
   const std::uint32_t serial = serial_;
-  fetch_open_ = rest_.get_signed(endpoint::trades.path, trades_params(query), request_, trades_weight,
-                                 [this, serial, symbol = venue_symbol](const RestReply& reply) {
-                                   fetch_open_ = false;
-                                   if (serial == serial_)
-                                     on_trades(symbol, reply);  // else a new connection starts over
-                                 });
+  fetch_open_ =
+      rest_.get_signed(endpoint::trades.path, trades_params(query), request_, trades_weight,
+                       [this, serial, symbol = venue_symbol](const RestReply& reply) {
+                         fetch_open_ = false;
+                         if (serial == serial_)
+                           on_trades(symbol, reply);  // else a new connection starts over
+                       });
   if (!fetch_open_) next_fetch_ns_ = shared_->now_ns() + retry_ns;
 }
 

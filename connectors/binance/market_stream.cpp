@@ -1,8 +1,8 @@
 // Market data: best bid and ask by bookTicker streams, instruments by exchangeInfo (Binance spot
 // API docs, web-socket-streams.md and rest-api.md). Lives on its reactor's thread.
 #include <algorithm>
-#include <cstring>
 #include <deque>
+#include <tuple>
 
 #include "connectors/binance/backoff.hpp"
 #include "connectors/binance/decode.hpp"
@@ -27,6 +27,16 @@ std::string lower(std::string_view text) {
   for (char& c : out)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
   return out;
+}
+
+bool same_rules(const Instrument& a, const Instrument& b) {
+  const auto all = [](const Instrument& i) {
+    return std::tie(i.status, i.symbol, i.venue_symbol, i.price_tick, i.price_min, i.price_max,
+                    i.lot_step, i.quantity_min, i.quantity_max, i.market_lot_step,
+                    i.market_quantity_min, i.market_quantity_max, i.notional_min, i.notional_max,
+                    i.notional_min_at_market);
+  };
+  return all(a) == all(b);
 }
 
 // One connection and the instruments whose touch it brings.
@@ -208,7 +218,7 @@ void Stream::take_limits(const std::vector<RateLimitRow>& limits) {
 void Stream::tell_instrument(const Instrument& instrument) {
   const auto [at, added] = told_.try_emplace(instrument.venue_symbol.str(), instrument);
   if (!added) {
-    if (std::memcmp(&at->second, &instrument, sizeof instrument) == 0) return;
+    if (same_rules(at->second, instrument)) return;
     at->second = instrument;
   }
   const Event event = make_event(instrument);
