@@ -96,12 +96,6 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
     wire_->flush();
   }
 
-  [[nodiscard]] std::string extra_headers() const {
-    std::string out;
-    for (const auto& [name, value] : options_.headers) out += name + ": " + value + "\r\n";
-    return out;
-  }
-
   void on_wire_data() override {
     const auto self = shared_from_this();
     if (state_ == State::upgrading && !read_upgrade()) return;
