@@ -111,6 +111,31 @@ TEST(Migrate, RunsAtTheSameTimeApplyEachMigrationOnce) {
   EXPECT_EQ(steps, static_cast<int>(migrations().size()));
 }
 
+TEST(Migrate, WithoutTheRightToMakeRolesTheRestIsDone) {
+  ONECLICK_NEEDS_POSTGRES();
+  // A server of its own: roles belong to the whole server, and another test's would be found.
+  std::string folder = "/tmp/oneclick-test-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  auto server = PrivatePostgres::start({.dir = folder});
+  ASSERT_TRUE(server.has_value()) << server.error();
+  {
+    PgQuery admin = connect((*server)->url());
+    ASSERT_TRUE(admin.run("CREATE ROLE owner LOGIN").has_value());
+    ASSERT_TRUE(admin.run("CREATE DATABASE owned OWNER owner").has_value());
+  }
+  const std::string url = fmt::format("postgresql://owner@127.0.0.1:{}/owned", (*server)->port());
+  const auto steps = migrate(url, {});
+  ASSERT_TRUE(steps.has_value()) << steps.error();
+  EXPECT_EQ(*steps, static_cast<int>(migrations().size()));
+  {
+    PgQuery query = connect(url);
+    EXPECT_EQ(value(query, "SELECT count(*) FROM pg_roles WHERE rolname = 'oneclick_engine'"), "0");
+  }
+  server->reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+}
+
 TEST(Migrate, NoErrorShowsThePassword) {
   for (const std::string url :
        {"postgresql://joe:hunter2secret@127.0.0.1:1/db", "postgresql://joe:hunter2secret@[::1/db",
