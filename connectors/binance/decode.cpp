@@ -1,6 +1,7 @@
 #include "connectors/binance/decode.hpp"
 
 #include <charconv>
+#include <cstring>
 #include <optional>
 
 #include <simdjson.h>
@@ -22,39 +23,87 @@ std::string_view key_of(od::raw_json_string key) {
   return {start, static_cast<std::size_t>(end - start)};
 }
 
-bool read(Value v, std::string_view& out) {
-  return v.get_string().get(out) == simdjson::SUCCESS;
-}
-bool read(Value v, bool& out) {
-  return v.get_bool().get(out) == simdjson::SUCCESS;
-}
-bool read(Value v, std::int64_t& out) {
-  return v.get_int64().get(out) == simdjson::SUCCESS;
-}
-
 std::string_view trimmed(std::string_view token) {
   while (!token.empty() && static_cast<unsigned char>(token.back()) <= ' ') token.remove_suffix(1);
   return token;
 }
 
+// A scalar as it was written, quotes included; the opening bracket of a container.
+std::string_view token_of(Value& v) {
+  return trimmed(v.raw_json_token());
+}
+
 bool is_null(Value& v) {
-  od::json_type type;
-  return v.type().get(type) == simdjson::SUCCESS && type == od::json_type::null;
+  return token_of(v) == "null";
+}
+
+// Strings are read where they lie; only those with escapes are copied.
+bool read_quoted(Value& v, std::string_view token, std::string_view& out) {
+  if (token.size() < 2 || token.back() != '"') return false;
+  const std::string_view inner = token.substr(1, token.size() - 2);
+  if (std::memchr(inner.data(), '\\', inner.size()) != nullptr)
+    return v.get_string().get(out) == simdjson::SUCCESS;
+  out = inner;
+  return true;
+}
+
+bool read(Value v, std::string_view& out) {
+  const std::string_view token = token_of(v);
+  return !token.empty() && token[0] == '"' && read_quoted(v, token, out);
+}
+
+bool read(Value v, bool& out) {
+  const std::string_view token = token_of(v);
+  out = token == "true";
+  return out || token == "false";
+}
+
+bool read_whole(std::string_view text, std::int64_t& out) {
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return failed == std::errc{} && end == text.data() + text.size();
+}
+
+bool read(Value v, std::int64_t& out) {
+  return read_whole(token_of(v), out);
 }
 
 // A string, or a number as it was written.
-bool read_token(Value v, std::string_view& out) {
-  od::json_type type;
-  if (v.type().get(type) != simdjson::SUCCESS) return false;
-  if (type == od::json_type::string) return read(v, out);
-  if (type != od::json_type::number) return false;
-  out = trimmed(v.raw_json_token());
+bool read_token(Value& v, std::string_view& out) {
+  const std::string_view token = token_of(v);
+  if (token.empty()) return false;
+  if (token[0] == '"') return read_quoted(v, token, out);
+  if (token[0] != '-' && (token[0] < '0' || token[0] > '9')) return false;
+  out = token;
   return true;
+}
+
+// The everyday shape, digits with at most eight decimals that fit 64 bits, without 128-bit
+// arithmetic.
+bool read_short_decimal(std::string_view text, Decimal& out) {
+  if (text.empty() || text.size() > 19) return false;
+  std::uint64_t digits = 0;
+  int decimals = -1;
+  for (const char c : text) {
+    if (c == '.' && decimals < 0) {
+      decimals = 0;
+      continue;
+    }
+    if (c < '0' || c > '9') return false;
+    digits = digits * 10 + static_cast<std::uint64_t>(c - '0');
+    decimals += decimals >= 0 ? 1 : 0;
+  }
+  if (decimals > 8 || text.front() == '.' || text.back() == '.') return false;
+  static constexpr std::int64_t scales[] = {100'000'000, 10'000'000, 1'000'000, 100'000, 10'000,
+                                            1'000,       100,        10,        1};
+  const i128 units = static_cast<i128>(digits) * scales[decimals < 0 ? 0 : decimals];
+  out = Decimal::from_e8(units);
+  return out.fits_numeric_20_8();
 }
 
 bool read(Value v, Decimal& out) {
   std::string_view text;
   if (!read_token(v, text)) return false;
+  if (read_short_decimal(text, out)) return true;
   const auto parsed = Decimal::parse(text);
   if (!parsed) return false;
   out = *parsed;
@@ -65,6 +114,7 @@ bool read(Value v, Decimal& out) {
 bool read_rounded(Value v, Decimal& out) {
   std::string_view text;
   if (!read_token(v, text)) return false;
+  if (read_short_decimal(text, out)) return true;
   const auto parsed = Decimal::parse_rounded(text, Round::nearest);
   if (!parsed) return false;
   out = *parsed;
@@ -116,9 +166,7 @@ bool read(Value v, OrderState& out) {
 bool read_int(Value v, int& out) {
   std::int64_t wide;
   std::string_view text;
-  if (!read_token(v, text)) return false;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), wide);
-  if (failed != std::errc{} || end != text.data() + text.size()) return false;
+  if (!read_token(v, text) || !read_whole(text, wide)) return false;
   if (wide < INT32_MIN || wide > INT32_MAX) return false;
   out = static_cast<int>(wide);
   return true;

@@ -17,7 +17,8 @@
 
 namespace oneclick::binance {
 
-// All times are the venue's, in milliseconds. Texts are valid until the decoder's next call.
+// All times are the venue's, in milliseconds. Texts lie in the message itself (or, unescaped, in
+// the decoder): valid while the message is, and until the decoder's next call.
 
 // One order as replies and queries show it.
 struct OrderRow {
