@@ -93,10 +93,10 @@ void ServerConnection::end(bool tell) {
   state_ = State::ended;
   wire_->drop();
   if (!was_websocket) return;
-  // Later: one of the socket's handlers may be running.
-  shared_->reactor.post([self = shared_from_this(), tell] {
-    if (tell && self->socket_.on_close) self->socket_.on_close(self);
-    self->socket_ = {};
+  // Later: one of the socket's handlers may be running. The task owns them, so that they go even
+  // when the loop never turns again.
+  shared_->reactor.post([self = shared_from_this(), socket = std::move(socket_), tell] {
+    if (tell && socket->on_close) socket->on_close(self);
   });
 }
 
@@ -253,11 +253,11 @@ void ServerConnection::upgrade(const ServerRequest& request) {
       ws_accept_value(request.header("sec-websocket-key")) + "\r\n\r\n");
   state_ = State::websocket;
   reader_.emplace(WsReader::Role::server, shared_->options.ws_message_bytes_max);
-  socket_ = std::move(accept);
+  socket_ = std::make_shared<const WsAccept>(std::move(accept));
   heard_ns_ = monotonic_now_ns();
   ping_due_ns_ = heard_ns_ + shared_->options.ws_ping_interval_ns;
   wire_->flush();
-  if (socket_.on_open) socket_.on_open(shared_from_this());
+  if (socket_->on_open) socket_->on_open(shared_from_this());
 }
 
 void ServerConnection::sweep_websocket(std::int64_t now_ns) {
@@ -288,8 +288,8 @@ void ServerConnection::read_frames() {
 void ServerConnection::handle(const WsReader::Result& result) {
   switch (result.step) {
     case WsReader::Step::message:
-      if (state_ == State::websocket && socket_.on_message) {
-        socket_.on_message(shared_from_this(), result.payload, heard_ns_);
+      if (state_ == State::websocket && socket_->on_message) {
+        socket_->on_message(shared_from_this(), result.payload, heard_ns_);
       }
       break;
     case WsReader::Step::ping:

@@ -88,7 +88,7 @@ class ServerConnection final : public WireOwner,
   std::int64_t first_byte_ns_ = 0;
   // WebSocket
   std::optional<WsReader> reader_;
-  WsAccept socket_;
+  std::shared_ptr<const WsAccept> socket_;
   std::int64_t heard_ns_ = 0;
   std::int64_t ping_due_ns_ = 0;
   bool corked_ = false;  // handling what was read: one flush at the end

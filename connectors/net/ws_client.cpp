@@ -50,7 +50,7 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
         tls_(std::move(tls)),
         url_(std::move(url)),
         options_(std::move(options)),
-        handlers_(std::move(handlers)),
+        handlers_(std::make_shared<const WsClientHandlers>(std::move(handlers))),
         timer_(reactor.make_timer()) {}
 
   // --- connect, handshake, upgrade
@@ -190,7 +190,7 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
     state_ = State::open;
     opened_at_ = wire_->committed_total();
     arm_ping();
-    if (handlers_.on_open) handlers_.on_open();
+    if (handlers_->on_open) handlers_->on_open();
     return state_ == State::open || state_ == State::closing;
   }
 
@@ -206,7 +206,7 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
   void handle(const WsReader::Result& result) {
     switch (result.step) {
       case WsReader::Step::message:
-        if (state_ == State::open && handlers_.on_message) handlers_.on_message(result.payload);
+        if (state_ == State::open && handlers_->on_message) handlers_->on_message(result.payload);
         break;
       case WsReader::Step::ping:
         if (state_ == State::open) send_control(WsOpcode::pong, result.payload);
@@ -277,19 +277,19 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
     if (wire_) wire_->drop();
   }
   void tell(const std::string& why) {
-    if (!std::exchange(quiet_, true) && handlers_.on_close) handlers_.on_close(why);
+    if (!std::exchange(quiet_, true) && handlers_->on_close) handlers_->on_close(why);
     forget_handlers();
   }
   // Later: one of them may be running.
   void forget_handlers() {
-    reactor_.post([self = shared_from_this()] { self->handlers_ = {}; });
+    if (handlers_) reactor_.post([handlers = std::move(handlers_)] {});
   }
 
   Reactor& reactor_;
   const std::shared_ptr<TlsClient> tls_;
   const Url url_;
   const WsClientOptions options_;
-  WsClientHandlers handlers_;
+  std::shared_ptr<const WsClientHandlers> handlers_;
   std::unique_ptr<Reactor::Timer> timer_;
   std::shared_ptr<Dial> dial_;
   std::shared_ptr<Wire> wire_;
