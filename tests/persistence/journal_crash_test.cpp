@@ -152,7 +152,9 @@ struct DeadRing {
     DeadRing ring;
     ring.path = journal::read_lock_text(journal::shard_dir(dir, 0)).ring;
     ring.bytes = *journal::read_file(ring.path);
-    const auto* control = reinterpret_cast<const journal::RingControl*>(ring.bytes.data());
+    alignas(journal::RingControl) std::byte page[sizeof(journal::RingControl)];
+    std::memcpy(page, ring.bytes.data(), sizeof(page));
+    const auto* control = std::launder(reinterpret_cast<const journal::RingControl*>(page));
     ring.head = control->head;
     ring.tail = control->tail;
     ring.capacity = control->ring_bytes;
