@@ -83,7 +83,7 @@ class Bench {
     // Children started later may use every core: the engine run comes before this thread is pinned.
     if (options_.engine) start_engine();
     pin_to_core(sender_core);
-    Line line(work_.path() + "/ca.pem", receiver.port());
+    Line line(work_.path() + "/ca.pem", receiver.port(), "/ws-api/v3");
     floor_ = make_floor(line, parties_);
     if (options_.plain) plain_ = make_plain(line, parties_);
     for (std::size_t i = 0; i < options_.followers.size(); ++i) measure(i);

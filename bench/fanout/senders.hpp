@@ -15,19 +15,25 @@
 
 namespace oneclick::bench {
 
-// One WebSocket connection to the receiver, blocking. Throws std::runtime_error.
+// One WebSocket connection over TLS, blocking. Throws std::runtime_error.
 class Line {
  public:
-  Line(const std::string& ca_file, std::uint16_t port);
+  // `headers`: lines to add to the upgrade request, each with its line end.
+  Line(const std::string& ca_file, std::uint16_t port, const std::string& target,
+       const std::string& headers = {});
   ~Line();
   Line(const Line&) = delete;
   Line& operator=(const Line&) = delete;
   void write(const char* data, std::size_t bytes);
+  // The next text message; pings are answered. Throws when none comes for ten seconds.
+  [[nodiscard]] std::string read_message();
 
  private:
+  void read_more();
   TlsContext context_;
   int fd_ = -1;
   Tls tls_;
+  std::string in_;
 };
 
 class Sender {

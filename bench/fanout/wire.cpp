@@ -106,8 +106,8 @@ void append_frame(std::string& out, Opcode opcode, std::string_view payload) {
   out.append(payload);
 }
 
-std::size_t write_masked(char* out, std::string_view payload, std::uint32_t mask) {
-  out[0] = static_cast<char>(0x80 | static_cast<std::uint8_t>(Opcode::text));
+std::size_t write_masked(char* out, std::string_view payload, std::uint32_t mask, Opcode opcode) {
+  out[0] = static_cast<char>(0x80 | static_cast<std::uint8_t>(opcode));
   char* at = out + 1 + write_length(out + 1, payload.size(), 0x80);
   std::memcpy(at, &mask, 4);
   at += 4;

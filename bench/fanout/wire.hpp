@@ -45,7 +45,8 @@ struct Frame {
 // An unmasked frame, as servers send them.
 void append_frame(std::string& out, Opcode opcode, std::string_view payload);
 // A masked frame, as clients send them; returns its size. `out` has room for 14 bytes more.
-std::size_t write_masked(char* out, std::string_view payload, std::uint32_t mask);
+std::size_t write_masked(char* out, std::string_view payload, std::uint32_t mask,
+                         Opcode opcode = Opcode::text);
 
 [[nodiscard]] std::string accept_key(std::string_view key);  // Sec-WebSocket-Accept
 
