@@ -96,9 +96,22 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+constexpr std::uint64_t powers_of_ten[] = {1,       10,        100,        1'000,      10'000,
+                                           100'000, 1'000'000, 10'000'000, 100'000'000};
+
 // Takes a run of digits from the front of `text`. False when there is none.
 bool scan_digits(std::string_view& text, Parsed& out, int& significant, bool after_point) {
   std::size_t i = 0;
+  // Nearly every number ends here: up to 18 digits need no 128-bit multiplication.
+  if (out.digits < powers_of_ten[8]) {
+    auto low = static_cast<std::uint64_t>(out.digits);
+    for (; i < text.size() && i < 10 && is_digit(text[i]); ++i) {
+      low = low * 10 + static_cast<std::uint64_t>(text[i] - '0');
+      if (low != 0) ++significant;
+    }
+    out.digits = low;
+    if (after_point) out.exponent -= static_cast<int>(i);
+  }
   for (; i < text.size() && is_digit(text[i]); ++i) {
     const char c = text[i];
     if (significant < digits_kept_max) {
@@ -159,6 +172,10 @@ std::expected<Decimal, DecimalError> build(Parsed p, Round round, bool exact) {
   u128 units = p.digits;
   if (units == 0) return Decimal::from_e8(0);
   int shift = p.exponent + 8;
+  if (shift > 0 && shift <= 8 && units < limit) {  // the product stays far below 2^128
+    units *= powers_of_ten[shift];
+    shift = 0;
+  }
   for (; shift > 0; --shift) {
     if (units >= limit) return std::unexpected(DecimalError::too_large);
     units *= 10;
