@@ -259,7 +259,8 @@ bool Session::send_next_read(AttachedAccount& a) {
   Line* const line = line_at(a.live_on);
   if (line == nullptr || !line->open) return false;
   const bool is_account = a.reads_sent == 0;
-  const std::string_view symbol = is_account ? "" : read_symbols_[a.reads_sent - 1];
+  const std::string_view symbol =
+      is_account ? std::string_view() : std::string_view(read_symbols_[a.reads_sent - 1]);
   const std::uint32_t weight = is_account       ? account_weight
                                : symbol.empty() ? open_orders_all_weight
                                                 : open_orders_weight;

@@ -350,7 +350,7 @@ class VenueTest : public ::testing::Test {
   }
   static AccountId account_id(std::uint64_t n) { return {{0x1234, n}}; }
   static OrderKey key(std::uint64_t n) {
-    return order_key({{1, n}}, {{2, n}}, 0, 0, wall_now_ns());
+    return order_key({{1, n}}, {{2, n}}, 0, 0, 1'700'000'000'000'000'000);
   }
   static std::string client_id(const OrderKey& of) {
     char text[client_order_id_size];
