@@ -49,7 +49,8 @@ struct PgSinkOptions {
   std::uint16_t shard = 0;
   std::size_t batch_records_max = 5'000;
   std::int64_t batch_wait_ns = 5'000'000;
-  // The journal's last position, for the lag metrics (any thread). Unset: what the sink has read.
+  // The journal's last position (any thread), for the lag while the sink is not at its end. Unset: the
+  // lag never shows more than a batch.
   std::function<JournalPosition()> journal_end = {};
 };
 class PgSink {

@@ -81,6 +81,7 @@ class Sink final : public PgSink {
   std::unique_ptr<JournalReader> reader_;
   Batch batch_;
   Backoff backoff_;
+  bool is_at_end_ = false;   // of the journal as it was last looked at
   bool is_refused_ = false;  // the last write was refused for now: wait before the same again
   std::string last_problem_;
 
@@ -197,7 +198,8 @@ bool Sink::collect() {
       stop_.wait(backoff_.next());
       return false;
     }
-    if (!*entry) break;
+    is_at_end_ = !*entry;
+    if (is_at_end_) break;
     if (batch_.upto == writer_->committed()) batch_.begun_ns = steady_now_ns();
     batch_.upto = (*entry)->position;
     if ((*entry)->record != nullptr)
@@ -253,10 +255,13 @@ void Sink::publish(JournalPosition position) {
   moved_.notify_all();
 }
 
+// Behind the journal's end only records count: inputs come all the time and make no rows.
 void Sink::show_lag() {
-  const JournalPosition end =
-      options_.journal_end ? options_.journal_end() : std::max(batch_.upto, committed_.load());
-  lag_records_.set(static_cast<double>(end - std::min(end, committed_.load())));
+  JournalPosition lag = batch_.records.size();
+  if ((!writer_ || !is_at_end_) && options_.journal_end)
+    lag =
+        std::max(lag, options_.journal_end() - std::min(options_.journal_end(), committed_.load()));
+  lag_records_.set(static_cast<double>(lag));
   const double age_ns = batch_.records.empty()
                             ? 0.0
                             : static_cast<double>(std::max<std::int64_t>(

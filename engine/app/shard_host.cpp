@@ -114,7 +114,8 @@ void ShardHost::start() {
                          .journal_dir = options_.journal.dir,
                          .shard = options_.shard.index,
                          .batch_records_max = options_.sink_batch_records,
-                         .batch_wait_ns = options_.sink_batch_wait_ns},
+                         .batch_wait_ns = options_.sink_batch_wait_ns,
+                         .journal_end = [this] { return journal_->synced(); }},
                         parts_.metrics,
                         [this](JournalPosition p) { journal_->set_sink_position(p); });
   tail_ = std::make_unique<JournalTail>(options_.journal.dir, options_.shard.index, tail_from, *journal_,

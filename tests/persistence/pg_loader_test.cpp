@@ -6,6 +6,7 @@
 
 #include "engine/base/clock.hpp"
 #include "engine/domain/identity.hpp"
+#include "persistence/loader_changes.hpp"
 #include "persistence/pg.hpp"
 #include "tests/persistence/recording_changes.hpp"
 #include "tests/persistence/sink_world.hpp"
@@ -334,6 +335,40 @@ TEST_F(LoaderTest, WhatWasWrittenWhileItWasDownTakesEffect) {
   const State s = changes_.state();
   EXPECT_EQ(s.events[1].signal.to_text(), down);
   EXPECT_TRUE(s.links.contains(link_id(1)));
+}
+
+TEST_F(LoaderTest, TheCursorIsWrittenLateAndOnlyWhatEveryReaderHasBehindItIsRemoved) {
+  const auto logged = [&] { return row_text(*query_, "SELECT count(*) FROM engine.change_log"); };
+  StopSignal stop;
+  auto connection = PgConnection::open(url_, {.application_name = "test"}, stop);
+  ASSERT_TRUE(connection.has_value());
+  constexpr std::int64_t second = 1'000'000'000, start_ns = 1'000 * second;
+  ChangeFollower follower;
+  ASSERT_TRUE(follower.open(**connection).has_value());
+  add_link(1);
+  const auto set = follower.read(**connection);
+  ASSERT_TRUE(set.has_value());
+  EXPECT_TRUE(set->links.contains(link_id(1)));
+  EXPECT_TRUE(set->users.contains(user(3).to_text()))
+      << "all that was logged before the first start";
+  EXPECT_EQ(follower.read(**connection)->count, set->count) << "not taken yet: given again";
+  follower.taken();
+  EXPECT_EQ(follower.read(**connection)->count, 0U);
+  follower.taken();
+  const std::string cursor =
+      "SELECT xid > '0'::xid8 FROM engine.change_cursors WHERE reader = 'oneclick'";
+  ASSERT_TRUE(follower.save(**connection, start_ns).has_value());
+  ASSERT_TRUE(follower.save(**connection, start_ns + 5 * second - 1).has_value());
+  EXPECT_EQ(row_text(*query_, cursor), "f");
+  ASSERT_TRUE(follower.save(**connection, start_ns + 5 * second).has_value());
+  EXPECT_EQ(row_text(*query_, cursor), "t");
+  EXPECT_NE(logged(), "0");
+  sql("INSERT INTO engine.change_cursors (reader, xid) VALUES ('slow', '0')");
+  ASSERT_TRUE(follower.save(**connection, start_ns + 60 * second).has_value());
+  EXPECT_NE(logged(), "0") << "the slow reader still needs them";
+  sql("DELETE FROM engine.change_cursors WHERE reader = 'slow'");
+  ASSERT_TRUE(follower.save(**connection, start_ns + 120 * second).has_value());
+  EXPECT_EQ(logged(), "0");
 }
 
 TEST_F(LoaderTest, KillSwitchesOfThePlatformAreFollowedThoseOfTheEngineAreNot) {

@@ -2,7 +2,11 @@
 // breaks.
 #include <gtest/gtest.h>
 
+#include <signal.h>
+
 #include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <random>
 #include <thread>
 
@@ -412,15 +416,56 @@ TEST_F(SinkTest, StopsAtOnceWhileTheServerIsFrozen) {
   PgQuery query = open_query(url);
   make_users(query, 2);
   open_journal();
-  PgQuery locker = open_query(url);
-  run(locker, "BEGIN");
-  run(locker, "LOCK TABLE trades IN ACCESS EXCLUSIVE MODE");
   append_fan_out(1, 1);
   auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  const std::string backend = row_text(query,
+                                       "SELECT pid FROM pg_stat_activity WHERE application_name ="
+                                       " 'oneclick sink 0' AND datname = current_database()");
+  const pid_t pid = std::atoi(backend.c_str());
+  ASSERT_GT(pid, 1);
+  ASSERT_EQ(::kill(pid, SIGSTOP), 0);
+  append_fan_out(2, 1);
   EXPECT_FALSE(sink->drain(last_, 300'000'000));
+  EXPECT_LT(sink->committed(), last_);
   const std::int64_t before = steady_now_ns();
   sink.reset();
   EXPECT_LT(steady_now_ns() - before, 2'000'000'000);
+  ASSERT_EQ(::kill(pid, SIGCONT), 0);
+  sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, 2, 1);
+}
+
+TEST_F(SinkTest, TheLagIsShownWhileTheDatabaseIsAwayAndGoneAfterwards) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 2);
+  open_journal();
+  PgQuery locker = open_query(url);
+  run(locker, "BEGIN");
+  run(locker, "LOCK TABLE users IN ACCESS EXCLUSIVE MODE");  // the foreign key's check waits
+  auto sink = start_sink(url);
+  for (std::uint64_t e = 1; e <= 3; ++e) append_fan_out(e, 1);
+  Gauge& lag = metrics_.gauge("sink_lag_records", "", {{"shard", "0"}});
+  Gauge& age = metrics_.gauge("sink_lag_seconds", "", {{"shard", "0"}});
+  Gauge& up = metrics_.gauge("sink_up", "", {{"shard", "0"}});
+  const auto until = [](const std::function<bool()>& holds) {
+    const std::int64_t end = steady_now_ns() + 20'000'000'000;
+    while (!holds() && steady_now_ns() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return holds();
+  };
+  EXPECT_TRUE(until([&] { return lag.value() > 0 && age.value() > 0 && up.value() == 0; }));
+  run(locker, "COMMIT");
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_TRUE(until([&] { return lag.value() == 0 && age.value() == 0 && up.value() == 1; }));
+  for (int i = 0; i < 100; ++i) {  // inputs without rows are no lag
+    writers_[0]->append(make_timer());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_EQ(lag.value(), 0);
+  }
 }
 
 TEST_F(SinkTest, AnOffsetMovesOverInputsWithoutRows) {
