@@ -119,6 +119,8 @@ class VenueShared {
   [[nodiscard]] std::uint64_t instruments_version() const {
     return instruments_version_.load(std::memory_order_acquire);
   }
+  // Limits of every address, as exchangeInfo says; zero leaves one as it is.
+  void set_egress_limits(std::uint32_t weight, std::uint32_t raw, std::uint32_t connections);
   // Orders per account, as exchangeInfo says: limits of the short and of the daily window.
   void set_order_limits(std::uint32_t short_limit, std::uint32_t day_limit);
   [[nodiscard]] std::uint32_t orders_short_limit() const { return orders_short_limit_.load(); }
@@ -172,6 +174,7 @@ struct LeaderStreamOptions {
   // Fills from here on are fetched first (the last one known, or zero: from the feed's baseline).
   std::int64_t resume_from_ns = 0;
 };
+// Null when the credentials cannot be used.
 [[nodiscard]] std::unique_ptr<LeaderStream> make_leader_stream(net::Reactor& reactor,
                                                                std::shared_ptr<VenueShared> shared,
                                                                LeaderStreamOptions options,

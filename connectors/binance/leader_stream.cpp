@@ -502,6 +502,12 @@ std::unique_ptr<LeaderStream> make_leader_stream(net::Reactor& reactor,
   auto signer = Signer::make(options.credentials);
   if (!signer) {
     log_error("credentials of a leader feed cannot be used", {{"why", signer.error()}});
+    AccountState state{};
+    state.account = options.feed.account;
+    state.kind = AccountStateKind::credentials_refused;
+    state.message = Text<95>::cut(signer.error());
+    static_cast<void>(
+        sink.try_push(make_event(state)));  // advice; without it there is no feed either
     return nullptr;
   }
   return std::make_unique<Leader>(reactor, std::move(shared), std::move(options),

@@ -190,17 +190,17 @@ void Stream::take_limits(const std::vector<RateLimitRow>& limits) {
                          static_cast<double>(row.interval_ns);
     return static_cast<std::uint32_t>(std::clamp(limit, 1.0, 4e9));
   };
-  std::uint32_t short_orders = 0, day_orders = 0;
+  std::uint32_t short_orders = 0, day_orders = 0, weight = 0, raw = 0, connections = 0;
   for (const RateLimitRow& row : limits) {
     switch (row.kind) {
       case RateLimitRow::Kind::request_weight:
-        budget_.weight.set_limit(scaled(row, minute));
+        weight = scaled(row, minute);
         break;
       case RateLimitRow::Kind::raw_requests:
-        budget_.raw.set_limit(scaled(row, 5 * minute));
+        raw = scaled(row, 5 * minute);
         break;
       case RateLimitRow::Kind::connections:
-        budget_.connections.set_limit(scaled(row, 5 * minute));
+        connections = scaled(row, 5 * minute);
         break;
       case RateLimitRow::Kind::orders:
         if (row.interval_ns >= 24 * 60 * minute)
@@ -212,6 +212,7 @@ void Stream::take_limits(const std::vector<RateLimitRow>& limits) {
         break;
     }
   }
+  shared_->set_egress_limits(weight, raw, connections);
   shared_->set_order_limits(short_orders, day_orders);
 }
 

@@ -137,6 +137,7 @@ class Session final : public OrderSession {
   void measure_clock(Line& line);
   void sweep_timeouts(std::int64_t now_ns);
   void push_held();
+  void follow_order_limits();
   void update_up();
   Line* line_at(std::uint32_t serial);
   Line* order_line();
@@ -169,6 +170,8 @@ class Session final : public OrderSession {
   Backoff backoff_;
   std::int64_t next_dial_ns_ = 0;
   std::size_t sweep_at_ = 0;
+  std::uint32_t orders_short_limit_ = 0;  // what the accounts' windows were given
+  std::uint32_t orders_day_limit_ = 0;
   std::uint32_t serial_last_ = 0;
   std::uint32_t attached_last_ = 0;
   bool up_ = false;

@@ -29,6 +29,7 @@ void Session::tick() {
   const std::int64_t now = shared_->now_ns();
   dead_.clear();
   push_held();
+  follow_order_limits();
   keep_lines(now);
   if (up_) {
     pump_subscriptions(now);
@@ -38,6 +39,19 @@ void Session::tick() {
   flush();
   update_up();
   schedule_tick();
+}
+
+void Session::follow_order_limits() {
+  const std::uint32_t short_limit = shared_->orders_short_limit();
+  const std::uint32_t day_limit = shared_->orders_day_limit();
+  if (short_limit == orders_short_limit_ && day_limit == orders_day_limit_) return;
+  orders_short_limit_ = short_limit;
+  orders_day_limit_ = day_limit;
+  for (const auto& account : accounts_) {
+    if (!account) continue;
+    account->orders_short.set_limit(short_limit);
+    account->orders_day.set_limit(day_limit);
+  }
 }
 
 void Session::push_held() {

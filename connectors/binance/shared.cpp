@@ -60,7 +60,8 @@ EgressBudget::EgressBudget(std::string address, double exit_reserve_ratio)
       connections(300 * second_ns, connection_limit, 0) {}
 
 bool EgressBudget::try_take(std::uint32_t weight_cost, bool is_exit, std::int64_t venue_now_ns) {
-  if (!weight.try_take(weight_cost, is_exit, venue_now_ns)) return false;
+  // What weighs nothing is not kept from leaving by the reserve, only by a pause or a spent window.
+  if (!weight.try_take(weight_cost, is_exit || weight_cost == 0, venue_now_ns)) return false;
   return raw.try_take(1, is_exit, venue_now_ns);
 }
 
@@ -143,6 +144,15 @@ void VenueShared::publish_instruments(std::vector<Instrument> rows) {
   const std::lock_guard hold(instruments_mutex_);
   instruments_ = std::move(table);
   instruments_version_.fetch_add(1, std::memory_order_release);
+}
+
+void VenueShared::set_egress_limits(std::uint32_t weight, std::uint32_t raw,
+                                    std::uint32_t connections) {
+  for (const auto& e : egresses_) {
+    if (weight > 0) e->weight.set_limit(weight);
+    if (raw > 0) e->raw.set_limit(raw);
+    if (connections > 0) e->connections.set_limit(connections);
+  }
 }
 
 void VenueShared::set_order_limits(std::uint32_t short_limit, std::uint32_t day_limit) {
