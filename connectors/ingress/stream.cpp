@@ -12,6 +12,7 @@ namespace oneclick::ingress {
 namespace {
 
 constexpr std::uint16_t close_policy = 1008;
+constexpr std::uint16_t close_try_later = 1013;
 
 // {"op":"ack"|"error","id":...,<the answer's fields>}
 std::string wrap(const Answer& answer, std::string_view id) {
@@ -91,6 +92,10 @@ void Streams::on_message(const PeerPtr& peer, std::string_view text, std::int64_
   const ApiKey* key = parts_.keys.find(peer->key, now_ns);
   if (key == nullptr) {
     revoke(peer);
+    return;
+  }
+  if (peer->slots.size() > 2 * parts_.options.stream_unanswered_max) {
+    peer->socket->close(close_try_later, "too many messages await their answer");
     return;
   }
   auto slot = std::make_shared<Slot>();

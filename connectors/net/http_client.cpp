@@ -109,7 +109,7 @@ class Connection final : public WireOwner, public std::enable_shared_from_this<C
     });
   }
 
-  [[nodiscard]] bool idle() const { return ready_ && !ended_ && !pending_ && !wire_->ended(); }
+  [[nodiscard]] bool idle() const { return ready_ && !ended_ && !pending_ && !wire_->broken(); }
   [[nodiscard]] bool ended() const { return ended_; }
 
   void send(PendingPtr pending) {

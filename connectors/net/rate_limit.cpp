@@ -16,6 +16,12 @@ constexpr std::uint32_t used_of(std::uint64_t packed) {
   return static_cast<std::uint32_t>(packed);
 }
 
+// Whether `window` is a later one than what was seen. Numbers wrap, so a budget never used yet (0)
+// is told apart by itself.
+constexpr bool is_later(std::uint32_t window, std::uint64_t seen) {
+  return seen == 0 || static_cast<std::int32_t>(window - window_of(seen)) > 0;
+}
+
 std::uint32_t window_at(std::int64_t now_ns, std::int64_t interval_ns) {
   return static_cast<std::uint32_t>(now_ns / interval_ns);
 }
@@ -37,7 +43,7 @@ bool RateWindow::try_take(std::uint32_t cost, bool is_exit, std::int64_t now_ns)
   std::uint64_t seen = window_and_used_.load(std::memory_order_relaxed);
   while (true) {
     // A thread with a slightly older clock counts into the newer window: stricter, never laxer.
-    const bool passed = static_cast<std::int32_t>(window - window_of(seen)) > 0;
+    const bool passed = is_later(window, seen);
     const std::uint32_t used = passed ? 0 : used_of(seen);
     if (used + static_cast<std::uint64_t>(cost) > allowed) return false;
     const std::uint64_t next = pack(passed ? window : window_of(seen), used + cost);
@@ -49,8 +55,8 @@ void RateWindow::observe_used(std::uint32_t used, std::int64_t now_ns) {
   const std::uint32_t window = window_at(now_ns, interval_ns_);
   std::uint64_t seen = window_and_used_.load(std::memory_order_relaxed);
   while (true) {
-    const auto ahead = static_cast<std::int32_t>(window - window_of(seen));
-    if (ahead < 0 || (ahead == 0 && used <= used_of(seen))) return;
+    const bool later = is_later(window, seen);
+    if (!later && (window != window_of(seen) || used <= used_of(seen))) return;
     if (window_and_used_.compare_exchange_weak(seen, pack(window, used),
                                                std::memory_order_acq_rel)) {
       return;
@@ -73,8 +79,8 @@ double RateWindow::remaining_ratio(std::int64_t now_ns) const {
   const std::uint32_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return 1;
   const std::uint64_t seen = window_and_used_.load(std::memory_order_acquire);
-  const auto ahead = static_cast<std::int32_t>(window_at(now_ns, interval_ns_) - window_of(seen));
-  const std::uint32_t used = ahead > 0 ? 0 : std::min(used_of(seen), limit);
+  const bool later = is_later(window_at(now_ns, interval_ns_), seen);
+  const std::uint32_t used = later ? 0 : std::min(used_of(seen), limit);
   return 1.0 - static_cast<double>(used) / limit;
 }
 

@@ -19,6 +19,7 @@ namespace asio = boost::asio;
 
 constexpr std::size_t read_bytes_max = 64 * 1024;  // of one recv()
 constexpr int reads_per_turn_max = 4;              // then others have their turn
+constexpr int broken_turns_max = 64;               // of what arrived before the connection broke
 
 // Ciphertext on its way from the kernel to OpenSSL, which takes all of it before the next read.
 std::array<char, read_bytes_max>& scratch() {
@@ -68,6 +69,17 @@ void Wire::end_later(std::string why) {
   socket_.close(ignored);
   asio::post(socket_.get_executor(), [self = shared_from_this(), why = std::move(why)] {
     if (WireOwner* owner = std::exchange(self->owner_, nullptr)) owner->on_wire_end(why);
+  });
+}
+
+// What the peer said before it went away is still to be read, and may be answers that matter.
+void Wire::break_later(std::string why) {
+  if (broken_ || ended_) return;
+  broken_ = true;
+  asio::post(socket_.get_executor(), [self = shared_from_this(), why = std::move(why)] {
+    for (int turn = 0; turn < broken_turns_max && !self->ended_ && self->poll_read(); ++turn) {
+    }
+    self->end_later(why);
   });
 }
 
@@ -169,7 +181,7 @@ Wire::Sent Wire::send_from(Buffer& buffer) {
     if (n < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::some;
-      end_later(error_text("write failed", errno));
+      break_later(error_text("write failed", errno));
       return Sent::failed;
     }
     buffer.consume(static_cast<std::size_t>(n));
@@ -216,7 +228,7 @@ bool Wire::encrypt_chunk() {
 }
 
 void Wire::flush() {
-  if (ended_ || write_armed_) return;  // armed: the kernel is full, its turn comes
+  if (ended_ || broken_ || write_armed_) return;  // armed: the kernel is full, its turn comes
   if (!tls_) {
     if (send_from(out_) == Sent::some) arm_write();
   } else {

@@ -69,6 +69,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   // Reads what the socket has, now. Whether anything was there.
   bool poll_read();
   [[nodiscard]] bool ended() const { return ended_; }
+  // Nothing more can be sent.
+  [[nodiscard]] bool broken() const { return broken_ || ended_; }
   [[nodiscard]] bool ready() const { return ready_; }
   // Gives back the memory of buffers that hold nothing; they grow again when needed.
   void release_memory();
@@ -88,6 +90,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   [[nodiscard]] Sent send_cipher();
   void pass_marks(std::size_t sent);
   void end_later(std::string why);
+  void break_later(std::string why);
   void shut_down_sending();
 
   boost::asio::ip::tcp::socket socket_;
@@ -105,6 +108,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   std::int64_t read_ns_ = 0;
   bool ready_ = false;
   bool ended_ = false;
+  bool broken_ = false;   // a write failed: only what was received is still read
   bool reading_ = false;  // in poll_read: not entered twice
   bool paused_ = false;
   bool read_armed_ = false;

@@ -106,7 +106,7 @@ class WsSession final : public WireOwner, public std::enable_shared_from_this<Ws
   void on_wire_end(const std::string& why) override { die_now(why); }
 
   // --- what the facade offers
-  [[nodiscard]] bool is_open() const { return state_ == State::open && !wire_->ended(); }
+  [[nodiscard]] bool is_open() const { return state_ == State::open && !wire_->broken(); }
 
   char* reserve(std::size_t max_bytes) {
     Buffer& out = is_open() ? wire_->out() : discarded_;

@@ -29,8 +29,8 @@ bool is_known(unsigned opcode) {
   return opcode <= 2 || (opcode >= 8 && opcode <= 10);
 }
 
-// Four words at once. Spelled out: left as a loop over an array, the compiler goes through memory and
-// every vector load waits for the scalar stores before it.
+// Four words at once. Spelled out: left as a loop over an array, the compiler goes through memory
+// and every vector load waits for the scalar stores before it.
 typedef std::uint64_t Words __attribute__((vector_size(32)));
 
 // Codes that may travel in a close frame (RFC 6455 section 7.4).

@@ -206,6 +206,18 @@ TEST_F(StreamTest, ASpentBudgetIsAnsweredOnTheStream) {
       contains(ask(*neighbour, R"({"op":"leader_trade",)" + trade_body(1).substr(1)), "accepted"));
 }
 
+TEST_F(StreamTest, AFloodOfUnansweredMessagesIsBounded) {
+  journal = false;
+  IngressOptions options;
+  options.stream_unanswered_max = 10;
+  open(options);
+  const auto caller = connect(leader_key);
+  for (std::uint64_t i = 0; i < 100; ++i) caller->send(signal(100 + i));
+  ASSERT_TRUE(run_until([&] { return !caller->closed.empty(); }));
+  EXPECT_TRUE(contains(caller->closed, "1013")) << caller->closed;
+  EXPECT_EQ(sink.events.size(), 10u);
+}
+
 TEST_F(StreamTest, OversizedMessagesCloseTheStream) {
   const auto caller = connect(leader_key);
   caller->send(std::string(64 * 1024 + 1, ' '));

@@ -70,6 +70,24 @@ TEST(RateWindow, PausesForExitsToo) {
   EXPECT_EQ(window.resets_ns(t0 + 5 * second), t0 + 6 * second);
 }
 
+// Window numbers of short intervals do not fit 32 bits: they wrap, at any moment in any year.
+TEST(RateWindow, ShortIntervalsWorkAtAnyTime) {
+  for (std::int64_t year = 1; year < 90; ++year) {
+    const std::int64_t now = year * 365 * 24 * 3600 * second;
+    for (const std::int64_t interval : {second / 1000, second / 10, second}) {
+      RateWindow window(interval, 2, 0);
+      EXPECT_TRUE(window.try_take(2, false, now));
+      EXPECT_FALSE(window.try_take(1, false, now));
+      EXPECT_TRUE(window.try_take(2, false, now + interval));
+      RateWindow told(interval, 2, 0);
+      told.observe_used(2, now);
+      EXPECT_FALSE(told.try_take(1, false, now));
+      EXPECT_EQ(told.remaining_ratio(now), 0);
+      EXPECT_EQ(told.remaining_ratio(now + interval), 1);
+    }
+  }
+}
+
 TEST(RateWindow, FollowsAChangedLimit) {
   RateWindow window(second, 10, 0);
   EXPECT_TRUE(window.try_take(10, false, t0));

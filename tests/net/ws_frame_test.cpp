@@ -236,6 +236,47 @@ TEST_F(WsServerTest, ClientNoticesASilentServer) {
   ::close(listener);
 }
 
+// The peer's last words are read even when our own write is what fails.
+TEST_F(WsServerTest, ClientReadsWhatArrivedBeforeTheConnectionBroke) {
+  std::shared_ptr<WsPeer> peer;
+  ServerHandlers handlers;
+  handlers.on_upgrade = [&](const ServerRequest&) {
+    WsAccept accept;
+    accept.accepted = true;
+    accept.on_open = [&](std::shared_ptr<WsPeer> opened) { peer = std::move(opened); };
+    return accept;
+  };
+  listen(handlers, {}, false);
+  std::vector<std::string> messages;
+  std::string why;
+  bool open = false;
+  // The client lives on a loop of its own, which stands still while the server speaks and leaves.
+  Reactor client_loop;
+  const auto client =
+      WsClient::connect(client_loop, nullptr, url("ws"), {},
+                        {.on_open = [&] { open = true; },
+                         .on_message = [&](std::string_view text) { messages.emplace_back(text); },
+                         .on_close = [&](std::string_view text) { why = text; }});
+  ASSERT_TRUE(run_until([&] {
+    client_loop.poll();
+    return open && peer;
+  }));
+  client->send_text("never read by the server: its leaving resets the connection");
+  for (int i = 0; i < 3; ++i) peer->send("ack " + std::to_string(i));
+  ASSERT_TRUE(run_until([&] { return client->backlog_bytes() == 0; }));
+  reactor.poll();
+  peer->abort();
+  server.reset();
+  reactor.poll();
+  for (int i = 0; i < 100 && client->is_open(); ++i) client->send_text(std::string(60'000, 'x'));
+  EXPECT_FALSE(client->is_open());  // known at once
+  EXPECT_TRUE(run_until([&] {
+    client_loop.poll();
+    return !why.empty();
+  }));
+  EXPECT_EQ(messages, (std::vector<std::string>{"ack 0", "ack 1", "ack 2"}));
+}
+
 TEST_F(WsServerTest, ClientRefusesAWrongAcceptValue) {
   // An HTTP server that answers any upgrade with a 101 of its own making.
   ServerHandlers handlers;
