@@ -1,0 +1,460 @@
+#include "connectors/paper/exchange.hpp"
+
+#include <algorithm>
+
+namespace oneclick::paper {
+
+namespace {
+
+constexpr std::size_t levels_behind_touch = 40;
+
+std::optional<ApiError> bad(int code, std::string message) {
+  return ApiError{.http_status = 400, .code = code, .message = std::move(message)};
+}
+
+bool valid_client_id(const std::string& id) {
+  return id.size() <= 36 && std::ranges::all_of(id, [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_' || c == '.' || c == ':' || c == '/';
+         });
+}
+
+Side other(Side side) {
+  return side == Side::buy ? Side::sell : Side::buy;
+}
+
+}  // namespace
+
+std::string_view to_text(Status status) {
+  switch (status) {
+    case Status::created:
+    case Status::open:
+      return "NEW";
+    case Status::partially_filled:
+      return "PARTIALLY_FILLED";
+    case Status::filled:
+      return "FILLED";
+    case Status::canceled:
+      return "CANCELED";
+    case Status::expired:
+      return "EXPIRED";
+    case Status::rejected:
+      return "REJECTED";
+  }
+  return "?";
+}
+std::string_view to_text(Type type) {
+  switch (type) {
+    case Type::limit:
+      return "LIMIT";
+    case Type::market:
+      return "MARKET";
+    case Type::limit_maker:
+      return "LIMIT_MAKER";
+  }
+  return "?";
+}
+std::string_view to_text(Tif tif) {
+  switch (tif) {
+    case Tif::gtc:
+      return "GTC";
+    case Tif::ioc:
+      return "IOC";
+    case Tif::fok:
+      return "FOK";
+  }
+  return "?";
+}
+
+Exchange::Exchange(std::vector<SymbolRules> symbols, std::int32_t taker_fee_bps,
+                   std::int32_t maker_fee_bps, ExchangeListener listener)
+    : symbols_(std::move(symbols)),
+      taker_fee_bps_(taker_fee_bps),
+      maker_fee_bps_(maker_fee_bps),
+      listener_(std::move(listener)) {
+  for (const SymbolRules& s : symbols_) books_[s.name];
+}
+
+Account& Exchange::add_account(const std::string& id, const std::string& api_key,
+                               const std::string& secret, const std::string& public_pem) {
+  Account& a = accounts_.emplace_back();
+  a.id = id;
+  a.api_key = api_key;
+  a.hmac = HmacKey(secret);
+  a.public_pem = public_pem;
+  by_key_[api_key] = &a;
+  by_id_[id] = &a;
+  return a;
+}
+Account* Exchange::account_by_key(std::string_view api_key) {
+  const auto found = by_key_.find(api_key);
+  return found == by_key_.end() ? nullptr : found->second;
+}
+Account* Exchange::account_by_id(const std::string& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+void Exchange::deposit(Account& account, const std::string& asset, Decimal amount) {
+  account.balances[asset].free += amount;
+}
+
+const SymbolRules* Exchange::symbol(std::string_view name) const {
+  const auto found = std::ranges::find(symbols_, name, &SymbolRules::name);
+  return found == symbols_.end() ? nullptr : &*found;
+}
+
+std::uint64_t Exchange::update_id(const SymbolRules& s) const {
+  return books_.find(s.name)->second.update_id;
+}
+
+// Behind the recorded touch the book goes on at ever wider gaps with ever more in each level: an
+// order of many times the touch's size moves the price, and one of thousands of times is not filled
+// wholly.
+void Exchange::set_market(const std::string& name, Level bid, Level ask, std::int64_t now_ms) {
+  const SymbolRules* const s = symbol(name);
+  if (s == nullptr) return;
+  Book& book = books_[name];
+  book.bids = {bid};
+  book.asks = {ask};
+  const Decimal gap =
+      max(round_to_step(scale_by(ask.price, 1, 20'000, Round::up), s->tick, Round::up), s->tick);
+  const Decimal size =
+      max(max(bid.quantity, ask.quantity), scale_by(s->quantity_min, 1'000, 1, Round::up));
+  for (std::size_t i = 1; i <= levels_behind_touch; ++i) {
+    const Decimal away = scale_by(gap, static_cast<std::int64_t>(i), 1, Round::up);
+    const Decimal quantity = scale_by(size, static_cast<std::int64_t>(i + 1), 2, Round::up);
+    book.asks.push_back({ask.price + away, quantity});
+    if (bid.price > away) book.bids.push_back({bid.price - away, quantity});
+  }
+  ++book.update_id;
+  match_resting(*s, now_ms);
+  listener_.on_touch(*s);
+}
+
+// The recorded market moved through resting orders: they are filled at their own price, as makers.
+void Exchange::match_resting(const SymbolRules& s, std::int64_t now_ms) {
+  Book& book = books_[s.name];
+  for (const Side side : {Side::buy, Side::sell}) {
+    auto& resting = side == Side::buy ? book.resting_bids : book.resting_asks;
+    std::vector<Order*> candidates;
+    for (auto& [price, queue] : resting)
+      candidates.insert(candidates.end(), queue.begin(), queue.end());
+    if (side == Side::buy)
+      std::ranges::stable_sort(candidates, [](auto* a, auto* b) { return a->price > b->price; });
+    for (Order* const order : candidates) {
+      auto& levels = side == Side::buy ? book.asks : book.bids;
+      while (order->is_open() && !levels.empty() && crosses(*order, levels.front().price)) {
+        const Decimal quantity = min(order->remaining(), levels.front().quantity);
+        levels.front().quantity -= quantity;
+        if (levels.front().quantity.is_zero()) levels.erase(levels.begin());
+        fill(*order, order->price, quantity, true, next_trade_id_++, now_ms);
+      }
+      if (!order->is_open()) unrest(*order);
+    }
+  }
+}
+
+std::vector<Level> Exchange::depth(const SymbolRules& s, Side side, std::size_t count) const {
+  const Book& book = books_.find(s.name)->second;
+  std::map<Decimal, Decimal> all;
+  for (const Level& l : side == Side::buy ? book.bids : book.asks) all[l.price] += l.quantity;
+  for (const auto& [price, queue] : side == Side::buy ? book.resting_bids : book.resting_asks)
+    for (const Order* const o : queue) all[price] += o->remaining();
+  std::vector<Level> out;
+  const auto add = [&](const auto& level) {
+    if (out.size() < count && level.second.is_positive())
+      out.push_back({level.first, level.second});
+  };
+  if (side == Side::buy) {
+    std::for_each(all.rbegin(), all.rend(), add);
+  } else {
+    std::for_each(all.begin(), all.end(), add);
+  }
+  return out;
+}
+
+bool Exchange::crosses(const Order& order, Decimal price) const {
+  if (order.type == Type::market) return true;
+  return order.side == Side::buy ? price <= order.price : price >= order.price;
+}
+
+// What the order would take now, best price first; at one price the recorded market was there
+// first.
+std::vector<Exchange::Match> Exchange::matches(const Order& order) const {
+  const Book& book = books_.find(order.symbol->name)->second;
+  const bool buys = order.side == Side::buy;
+  const auto& levels = buys ? book.asks : book.bids;
+  std::vector<Match> offers;
+  for (const Level& l : levels) offers.push_back({l.price, l.quantity, nullptr});
+  for (const auto& [price, queue] : buys ? book.resting_asks : book.resting_bids)
+    for (Order* const o : queue) offers.push_back({price, o->remaining(), o});
+  std::ranges::stable_sort(offers, [buys](const Match& a, const Match& b) {
+    return buys ? a.price < b.price : a.price > b.price;
+  });
+  std::vector<Match> out;
+  Decimal left = order.quantity - order.executed, money = order.quote_quantity;
+  const bool by_money = order.quote_quantity.is_positive() && order.quantity.is_zero();
+  for (const Match& m : offers) {
+    if (!crosses(order, m.price)) break;
+    Decimal quantity = m.quantity;
+    if (by_money) {
+      quantity = min(quantity, round_to_step(div(money, m.price, Round::down), order.symbol->step,
+                                             Round::down));
+      money -= mul(quantity, m.price, Round::up);
+    } else {
+      quantity = min(quantity, left);
+      left -= quantity;
+    }
+    if (!quantity.is_positive()) break;
+    out.push_back({m.price, quantity, m.maker});
+  }
+  return out;
+}
+
+std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules& s) const {
+  if (!valid_client_id(p.client_id))
+    return bad(-1100,
+               "Illegal characters found in parameter 'newClientOrderId'; legal range is "
+               "'^[a-zA-Z0-9-_.:/]{1,36}$'.");
+  const bool priced = p.type != Type::market;
+  if (priced && (!p.price.is_positive() || p.price < s.price_min || p.price > s.price_max ||
+                 !is_multiple(p.price, s.tick)))
+    return bad(-1013, "Filter failure: PRICE_FILTER");
+  const bool by_money = !priced && p.quote_quantity.is_positive();
+  if (!by_money && (p.quantity < s.quantity_min || p.quantity > s.quantity_max ||
+                    !is_multiple(p.quantity, s.step)))
+    return bad(-1013, "Filter failure: LOT_SIZE");
+  if (!by_money && !priced && p.quantity > s.market_quantity_max)
+    return bad(-1013, "Filter failure: MARKET_LOT_SIZE");
+  const auto touch = depth(s, other(p.side), 1);
+  const Decimal at = priced ? p.price : touch.empty() ? Decimal{} : touch.front().price;
+  const Decimal notional = by_money ? p.quote_quantity : mul(p.quantity, at, Round::down);
+  if (notional < s.notional_min) return bad(-1013, "Filter failure: NOTIONAL");
+  if (!p.client_id.empty() && p.account->open_by_client_id.contains(p.client_id))
+    return bad(-2010, "Duplicate order sent.");
+  if (p.type == Type::limit_maker && !touch.empty() &&
+      (p.side == Side::buy ? p.price >= touch.front().price : p.price <= touch.front().price))
+    return bad(-2010, "Order would immediately match and take.");
+  return std::nullopt;
+}
+
+Decimal Exchange::market_estimate(const SymbolRules& s, Side side, Decimal quantity) const {
+  Decimal cost{}, left = quantity;
+  for (const Level& l : depth(s, other(side), ~std::size_t{0})) {
+    const Decimal taken = min(left, l.quantity);
+    cost += mul(taken, l.price, Round::up);
+    left -= taken;
+    if (left.is_zero()) break;
+  }
+  return cost;
+}
+
+std::optional<ApiError> Exchange::funds_refusal(const Placement& p, const SymbolRules& s) {
+  Decimal needed;
+  if (p.side == Side::sell) {
+    needed = p.quantity;
+  } else if (p.type != Type::market) {
+    needed = mul(p.quantity, p.price, Round::up);
+  } else {
+    needed =
+        p.quote_quantity.is_positive() ? p.quote_quantity : market_estimate(s, p.side, p.quantity);
+  }
+  if (p.account->balances[p.side == Side::sell ? s.base : s.quote].free < needed)
+    return bad(-2010, "Account has insufficient balance for requested action.");
+  return std::nullopt;
+}
+
+std::expected<Order*, ApiError> Exchange::check(const Placement& p) {
+  const SymbolRules* const s = symbol(p.symbol);
+  if (s == nullptr) return std::unexpected(ApiError{400, -1121, "Invalid symbol."});
+  if (const auto why = refusal(p, *s)) return std::unexpected(*why);
+  return nullptr;
+}
+
+std::expected<Order*, ApiError> Exchange::place(const Placement& p, std::int64_t now_ms) {
+  if (const auto checked = check(p); !checked) return checked;
+  const SymbolRules* const s = symbol(p.symbol);
+  if (const auto why = funds_refusal(p, *s)) return std::unexpected(*why);
+  Order& order = orders_.emplace_back();
+  order.id = static_cast<std::int64_t>(orders_.size());
+  order.client_id = order.original_client_id =
+      p.client_id.empty() ? "paper" + std::to_string(order.id) : p.client_id;
+  order.account = p.account;
+  order.symbol = s;
+  order.side = p.side;
+  order.type = p.type;
+  order.tif = p.tif;
+  order.price = p.price;
+  order.quantity = p.quantity;
+  order.quote_quantity = p.quote_quantity;
+  order.time_ms = order.updated_ms = now_ms;
+  order.status = Status::open;
+  p.account->orders.push_back(order.id);
+  lock(order);
+  listener_.on_execution(order, "NEW", nullptr);
+  take(order, now_ms);
+  tell_balances(order);
+  return &order;
+}
+
+void Exchange::take(Order& order, std::int64_t now_ms) {
+  const std::vector<Match> found = matches(order);
+  if (order.type == Type::market && order.quantity.is_zero())
+    for (const Match& m : found) order.quantity += m.quantity;
+  Decimal available{};
+  for (const Match& m : found) available += m.quantity;
+  if (order.tif == Tif::fok && order.type == Type::limit && available < order.quantity)
+    return end(order, Status::expired, "EXPIRED", now_ms);
+  Book& book = books_[order.symbol->name];
+  for (const Match& m : found) {
+    const std::int64_t trade_id = next_trade_id_++;
+    if (m.maker != nullptr) {
+      fill(*m.maker, m.price, m.quantity, true, trade_id, now_ms);
+      if (!m.maker->is_open()) unrest(*m.maker);
+      tell_balances(*m.maker);
+    } else {
+      consume(book, other(order.side), m.price, m.quantity);
+    }
+    fill(order, m.price, m.quantity, false, trade_id, now_ms);
+    ++book.update_id;
+  }
+  if (!found.empty()) listener_.on_touch(*order.symbol);
+  if (!order.is_open()) return;
+  if (order.type == Type::market || order.tif != Tif::gtc)
+    return end(order, Status::expired, "EXPIRED", now_ms);
+  rest(order);
+}
+
+void Exchange::consume(Book& book, Side side, Decimal price, Decimal quantity) {
+  auto& levels = side == Side::buy ? book.bids : book.asks;
+  const auto level = std::ranges::find(levels, price, &Level::price);
+  if (level == levels.end()) return;
+  level->quantity -= quantity;
+  if (!level->quantity.is_positive()) levels.erase(level);
+}
+
+void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
+                    std::int64_t trade_id, std::int64_t now_ms) {
+  const SymbolRules& s = *order.symbol;
+  const Decimal quote = mul(price, quantity, Round::nearest);
+  Fill& f = fills_.emplace_back();
+  f.trade_id = trade_id;
+  f.order = &order;
+  f.price = price;
+  f.quantity = quantity;
+  f.quote = quote;
+  f.maker = maker;
+  f.time_ms = now_ms;
+  // The fee is taken from what is received.
+  const bool buys = order.side == Side::buy;
+  f.commission_asset = buys ? s.base : s.quote;
+  f.commission = scale_by(buys ? quantity : quote, maker ? maker_fee_bps_ : taker_fee_bps_, 10'000,
+                          Round::nearest);
+  order.fills.push_back(fills_.size() - 1);
+  order.account->fills.push_back(fills_.size() - 1);
+  order.executed += quantity;
+  order.cumulative_quote += quote;
+  order.updated_ms = now_ms;
+  Balance& paid = order.account->balances[buys ? s.quote : s.base];
+  Balance& received = order.account->balances[buys ? s.base : s.quote];
+  const Decimal out = buys ? quote : quantity;
+  const Decimal from_lock = min(out, order.locked);
+  paid.locked -= from_lock;
+  order.locked -= from_lock;
+  paid.free -= out - from_lock;
+  received.free += (buys ? quantity : quote) - f.commission;
+  order.status = order.remaining().is_positive() ? Status::partially_filled : Status::filled;
+  if (order.status == Status::filled) {
+    release(order);
+    order.account->open_by_client_id.erase(order.client_id);
+  }
+  listener_.on_execution(order, "TRADE", &f);
+  if (!maker) listener_.on_trade(f);
+}
+
+void Exchange::lock(Order& order) {
+  order.account->open_by_client_id[order.client_id] = order.id;
+  if (order.type == Type::market) return;  // pays from what is free: it never rests
+  const bool buys = order.side == Side::buy;
+  order.locked = buys ? mul(order.quantity, order.price, Round::up) : order.quantity;
+  Balance& b = order.account->balances[buys ? order.symbol->quote : order.symbol->base];
+  b.free -= order.locked;
+  b.locked += order.locked;
+}
+
+void Exchange::release(Order& order) {
+  Balance& b =
+      order.account->balances[order.side == Side::buy ? order.symbol->quote : order.symbol->base];
+  b.free += order.locked;
+  b.locked -= order.locked;
+  order.locked = Decimal{};
+}
+
+void Exchange::rest(Order& order) {
+  Book& book = books_[order.symbol->name];
+  (order.side == Side::buy ? book.resting_bids : book.resting_asks)[order.price].push_back(&order);
+  ++book.update_id;
+  listener_.on_touch(*order.symbol);
+}
+
+void Exchange::unrest(Order& order) {
+  Book& book = books_[order.symbol->name];
+  auto& resting = order.side == Side::buy ? book.resting_bids : book.resting_asks;
+  const auto level = resting.find(order.price);
+  if (level == resting.end()) return;
+  std::erase(level->second, &order);
+  if (level->second.empty()) resting.erase(level);
+  ++book.update_id;
+}
+
+void Exchange::end(Order& order, Status status, std::string_view execution, std::int64_t now_ms) {
+  order.status = status;
+  order.updated_ms = now_ms;
+  release(order);
+  order.account->open_by_client_id.erase(order.original_client_id);
+  listener_.on_execution(order, execution, nullptr);
+}
+
+std::expected<Order*, ApiError> Exchange::find(Account& account, const std::string& name,
+                                               std::int64_t order_id,
+                                               const std::string& client_id) {
+  if (symbol(name) == nullptr) return std::unexpected(ApiError{400, -1121, "Invalid symbol."});
+  if (order_id == 0 && client_id.empty())
+    return std::unexpected(
+        ApiError{400, -1102,
+                 "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"});
+  // The newest one of that name: ids may be used again once their order has ended.
+  for (auto it = account.orders.rbegin(); it != account.orders.rend(); ++it) {
+    Order& o = orders_[static_cast<std::size_t>(*it - 1)];
+    if (o.symbol->name != name) continue;
+    if (order_id != 0 ? o.id == order_id : o.original_client_id == client_id) return &o;
+  }
+  return std::unexpected(ApiError{400, -2013, "Order does not exist."});
+}
+
+std::expected<Order*, ApiError> Exchange::cancel(Account& account, const std::string& name,
+                                                 std::int64_t order_id,
+                                                 const std::string& client_id,
+                                                 const std::string& new_client_id,
+                                                 std::int64_t now_ms) {
+  auto found = find(account, name, order_id, client_id);
+  if (!found) {
+    if (found.error().code == -2013)
+      return std::unexpected(ApiError{400, -2011, "Unknown order sent."});
+    return found;
+  }
+  Order& order = **found;
+  if (!order.is_open()) return std::unexpected(ApiError{400, -2011, "Unknown order sent."});
+  unrest(order);
+  order.client_id = new_client_id.empty() ? "cancel" + std::to_string(order.id) : new_client_id;
+  end(order, Status::canceled, "CANCELED", now_ms);
+  tell_balances(order);
+  listener_.on_touch(*order.symbol);
+  return &order;
+}
+
+void Exchange::tell_balances(const Order& order) {
+  listener_.on_balances(*order.account, {order.symbol->base, order.symbol->quote});
+}
+
+}  // namespace oneclick::paper

@@ -1,0 +1,113 @@
+// The matching engine and its ledger. Orders walk a finite book: what the recorded market offered,
+// and other clients' resting orders, by price and then time. Single-threaded.
+#pragma once
+
+#include <expected>
+#include <optional>
+
+#include "connectors/paper/model.hpp"
+
+namespace oneclick::paper {
+
+struct Placement {
+  Account* account;
+  std::string symbol;
+  Side side;
+  Type type;
+  Tif tif;
+  Decimal quantity, quote_quantity, price;  // zero: not given
+  std::string client_id;                    // empty: the exchange makes one
+};
+
+// Told in the order things happen.
+struct ExchangeListener {
+  // execution: "NEW", "TRADE", "CANCELED", "EXPIRED"; fill only with TRADE.
+  std::function<void(const Order&, std::string_view execution, const Fill* fill)> on_execution;
+  std::function<void(const Account&, const std::vector<std::string>& assets)> on_balances;
+  std::function<void(const SymbolRules&)> on_touch;
+  std::function<void(const Fill& taker)> on_trade;
+};
+
+struct Level {
+  Decimal price;
+  Decimal quantity;
+};
+
+class Exchange {
+ public:
+  Exchange(std::vector<SymbolRules> symbols, std::int32_t taker_fee_bps, std::int32_t maker_fee_bps,
+           ExchangeListener listener);
+
+  Account& add_account(const std::string& id, const std::string& api_key, const std::string& secret,
+                       const std::string& public_pem);
+  [[nodiscard]] Account* account_by_key(std::string_view api_key);
+  [[nodiscard]] Account* account_by_id(const std::string& id);
+  void deposit(Account& account, const std::string& asset, Decimal amount);
+
+  // The market as it is from now on: the touch, and made-up depth behind it.
+  void set_market(const std::string& symbol, Level bid, Level ask, std::int64_t now_ms);
+  [[nodiscard]] const SymbolRules* symbol(std::string_view name) const;
+  [[nodiscard]] const std::vector<SymbolRules>& symbols() const { return symbols_; }
+  // What can be traded against now, best first: recorded and clients' together.
+  [[nodiscard]] std::vector<Level> depth(const SymbolRules& symbol, Side side,
+                                         std::size_t levels) const;
+  [[nodiscard]] std::uint64_t update_id(const SymbolRules& symbol) const;
+
+  [[nodiscard]] std::expected<Order*, ApiError> place(const Placement& placement,
+                                                      std::int64_t now_ms);
+  [[nodiscard]] std::expected<Order*, ApiError> check(const Placement& placement);  // order/test
+  [[nodiscard]] std::expected<Order*, ApiError> cancel(Account& account, const std::string& symbol,
+                                                       std::int64_t order_id,
+                                                       const std::string& client_id,
+                                                       const std::string& new_client_id,
+                                                       std::int64_t now_ms);
+  [[nodiscard]] std::expected<Order*, ApiError> find(Account& account, const std::string& symbol,
+                                                     std::int64_t order_id,
+                                                     const std::string& client_id);
+
+  [[nodiscard]] const std::deque<Order>& orders() const { return orders_; }
+  [[nodiscard]] const std::deque<Fill>& fills() const { return fills_; }
+  [[nodiscard]] const std::deque<Account>& accounts() const { return accounts_; }
+  [[nodiscard]] std::int32_t taker_fee_bps() const { return taker_fee_bps_; }
+  [[nodiscard]] std::int32_t maker_fee_bps() const { return maker_fee_bps_; }
+
+ private:
+  struct Book {
+    std::vector<Level> bids, asks;  // recorded, best first; consumed by takers
+    std::map<Decimal, std::deque<Order*>> resting_bids, resting_asks;
+    std::uint64_t update_id = 1;
+  };
+  struct Match {
+    Decimal price, quantity;
+    Order* maker;  // null: the recorded market
+  };
+
+  [[nodiscard]] std::optional<ApiError> refusal(const Placement& p, const SymbolRules& s) const;
+  [[nodiscard]] std::optional<ApiError> funds_refusal(const Placement& p, const SymbolRules& s);
+  [[nodiscard]] std::vector<Match> matches(const Order& order) const;
+  [[nodiscard]] bool crosses(const Order& order, Decimal price) const;
+  void take(Order& order, std::int64_t now_ms);
+  void consume(Book& book, Side side, Decimal price, Decimal quantity);
+  void fill(Order& order, Decimal price, Decimal quantity, bool maker, std::int64_t trade_id,
+            std::int64_t now_ms);
+  void rest(Order& order);
+  void unrest(Order& order);
+  void lock(Order& order);
+  void release(Order& order);
+  void end(Order& order, Status status, std::string_view execution, std::int64_t now_ms);
+  void match_resting(const SymbolRules& s, std::int64_t now_ms);
+  void tell_balances(const Order& order);
+  [[nodiscard]] Decimal market_estimate(const SymbolRules& s, Side side, Decimal quantity) const;
+
+  const std::vector<SymbolRules> symbols_;
+  const std::int32_t taker_fee_bps_, maker_fee_bps_;
+  const ExchangeListener listener_;
+  std::map<std::string, Book, std::less<>> books_;
+  std::deque<Account> accounts_;
+  std::map<std::string, Account*, std::less<>> by_key_, by_id_;
+  std::deque<Order> orders_;
+  std::deque<Fill> fills_;
+  std::int64_t next_trade_id_ = 1;
+};
+
+}  // namespace oneclick::paper
