@@ -70,7 +70,9 @@ void read_engine(ConfigReader& reader, Config::Engine& e) {
                             {{"process", Durability::process}, {"power", Durability::power}},
                             e.durability);
   reader.integers("engine.pin_cores", 0, 1'023, e.pin_cores);
-  if (!e.pin_cores.empty() && e.pin_cores.size() != static_cast<std::size_t>(e.shards))
+  // What follows from a wrong number is not said too.
+  if (!reader.was_refused("engine.shards") && !e.pin_cores.empty() &&
+      e.pin_cores.size() != static_cast<std::size_t>(e.shards))
     reader.refuse("engine.pin_cores",
                   fmt::format("none, or one core for each of the {} shards", e.shards));
   reader.integer("engine.leader_event_age_max_ms", 1, hour_ms, e.leader_event_age_max_ms);
@@ -229,6 +231,17 @@ void read_egress(ConfigReader& reader, std::vector<std::string>& addresses) {
   if (!fine) reader.refuse(key, "a list of different local IP addresses; \"\" stands for any");
 }
 
+// Orders must not go to one exchange and prices come from another.
+void check_one_network(ConfigReader& reader, const HostKind (&kinds)[3]) {
+  for (const char* const key : {"rest_url", "ws_api_url", "stream_url"})
+    if (reader.was_refused(std::string("venues.binance.") + key)) return;
+  if (kinds[0] == kinds[1] && kinds[1] == kinds[2]) return;
+  reader.error(
+      "venues.binance: rest_url, ws_api_url and stream_url must all be the live exchange's, or all "
+      "its "
+      "test network's, or all of this machine: one mixed set trades on one and prices by another");
+}
+
 void read_binance(ConfigReader& reader, Config::BinanceVenue& venue) {
   auto& c = venue.connector;
   const std::string at = "venues.binance.";
@@ -236,11 +249,7 @@ void read_binance(ConfigReader& reader, Config::BinanceVenue& venue) {
   const HostKind kinds[] = {read_url(reader, at + "rest_url", "https", c.rest_url),
                             read_url(reader, at + "ws_api_url", "wss", c.ws_api_url),
                             read_url(reader, at + "stream_url", "wss", c.stream_url)};
-  if (kinds[0] != kinds[1] || kinds[1] != kinds[2])
-    reader.error(
-        "venues.binance: rest_url, ws_api_url and stream_url must all be the live exchange's, or "
-        "all its test network's, or all of this machine: one mixed set trades on one and prices by "
-        "another");
+  check_one_network(reader, kinds);
   reader.text(at + "ca_file", c.ca_file);
   need_readable(reader, at + "ca_file", c.ca_file);
   read_symbols(reader, c.symbols);

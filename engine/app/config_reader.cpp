@@ -93,6 +93,7 @@ void ConfigReader::remember(const std::string& key, std::string toml, std::strin
 }
 
 void ConfigReader::refuse(const std::string& key, const std::string& allowed) {
+  refused_.insert(key);
   const auto found = table_.values.find(key);
   if (found == table_.values.end()) {
     errors_.push_back(fmt::format("{}: not set; allowed: {}", key, allowed));

@@ -54,6 +54,7 @@ class ConfigReader {
   [[nodiscard]] std::vector<std::string> names_below(const std::string& section) const;
 
   [[nodiscard]] bool has(const std::string& key) const { return table_.values.contains(key); }
+  [[nodiscard]] bool was_refused(const std::string& key) const { return refused_.contains(key); }
   // The value of the key is not allowed, for a reason this class does not know.
   void refuse(const std::string& key, const std::string& allowed);
   void error(std::string text) { errors_.push_back(std::move(text)); }
@@ -76,7 +77,7 @@ class ConfigReader {
   void remember(const std::string& key, std::string toml, std::string json);
 
   ConfigTable table_;
-  std::set<std::string> known_, known_lists_, known_sections_;
+  std::set<std::string> known_, known_lists_, known_sections_, refused_;
   std::vector<std::string> errors_;
   std::vector<Config::Line> effective_;
 };
