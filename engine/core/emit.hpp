@@ -1,0 +1,44 @@
+// What leaves the core: intents and records, built in place with every unnamed byte zero, because
+// records of two runs are compared byte by byte.
+#pragma once
+
+#include "engine/core/core.hpp"
+#include "engine/core/tables.hpp"
+
+namespace oneclick::core {
+
+// One event on its way through the core.
+struct Step {
+  Tables& t;
+  const Event& event;
+  Output& out;
+  std::int64_t now_ns;
+};
+
+struct OutcomeFacts {
+  EventId event;
+  LinkId link;
+  Outcome outcome;
+  Reason reason;
+  Cap cap;
+  std::uint32_t rank;
+  i128 wanted_fine;
+  Decimal sent;
+  i128 residual_fine;
+  OrderKey order;
+  std::int64_t ingest_to_wire_ns;
+};
+
+void emit_leader_event(Step& s, const LeaderEvent& event, std::uint32_t links_matched);
+void emit_outcome(Step& s, const OutcomeFacts& facts);
+void emit_order(Step& s, Order& order, UpdateSource source, const Text<95>* message);
+void emit_fill(Step& s, const Order& order, const OrderUpdate& update, Decimal base_fee);
+void emit_external_fill(Step& s, const OrderUpdate& update);
+void emit_instrument(Step& s, const Instrument& instrument);
+void emit_kill_switch(Step& s, const KillSwitch& kill);
+void emit_account_state(Step& s, const AccountState& state);
+void emit_intent(Step& s, const Order& order, IntentKind kind);
+
+[[nodiscard]] OrderStatus status_of(const Order& order);
+
+}  // namespace oneclick::core

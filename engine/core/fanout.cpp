@@ -1,0 +1,176 @@
+#include "engine/core/fanout.hpp"
+
+#include <algorithm>
+
+#include "engine/core/holdings.hpp"
+#include "engine/core/order.hpp"
+#include "engine/core/serve.hpp"
+
+namespace oneclick::core {
+
+namespace {
+
+// A feed that nobody configured has no baseline: what it brings might be from before.
+bool feed_counts(const Tables& t, const LeaderEvent& e) {
+  if (e.kind != LeaderEventKind::fill || e.feed_account.is_nil()) return true;
+  const Index feed = t.find_feed(e.feed_account);
+  return feed != none && t.feeds[feed].authoritative &&
+         e.event_time_ns >= t.feeds[feed].baseline_ns;
+}
+
+// Serves followers in an order drawn from the event's id, drawn as far ahead as memory wants to
+// know.
+class FairOrder {
+ public:
+  static constexpr std::size_t ahead = 6;
+
+  FairOrder(Tables& t, const std::vector<Index>& links, const EventId& event)
+      : t_(t), seed_(hash_of(event)) {
+    t.scratch.assign(links.begin(), links.end());
+  }
+  [[nodiscard]] Index at(std::size_t rank, Index symbol) {
+    draw_until(std::min(rank + ahead, t_.scratch.size()));
+    if (rank + ahead / 2 < drawn_) {
+      const Index near = t_.scratch[rank + ahead / 2];
+      __builtin_prefetch(&t_.accounts[t_.links[near].slot]);
+      t_.holding_index.prefetch(pair_key(near, symbol));
+    }
+    return t_.scratch[rank];
+  }
+
+ private:
+  void draw_until(std::size_t end) {
+    for (; drawn_ < end; ++drawn_) {
+      const std::uint64_t rest = t_.scratch.size() - drawn_;
+      seed_ += 0x9e3779b97f4a7c15ULL;
+      const auto pick = static_cast<std::size_t>((static_cast<u128>(mix(seed_)) * rest) >> 64);
+      std::swap(t_.scratch[drawn_], t_.scratch[drawn_ + pick]);
+      const auto* const link = reinterpret_cast<const char*>(&t_.links[t_.scratch[drawn_]]);
+      __builtin_prefetch(link);
+      __builtin_prefetch(link + 64);
+      __builtin_prefetch(link + 128);
+    }
+  }
+
+  Tables& t_;
+  std::uint64_t seed_;
+  std::size_t drawn_ = 0;
+};
+
+void serve_all(Step& s, Request& request, const std::vector<Index>& links) {
+  emit_leader_event(s, request.event, static_cast<std::uint32_t>(links.size()));
+  FairOrder order(s.t, links, request.event.id);
+  for (std::size_t rank = 0; rank < links.size(); ++rank)
+    serve(s, request, order.at(rank, request.symbol), static_cast<std::uint32_t>(rank));
+}
+
+const std::vector<Index>& links_of(const Tables& t, Index source) {
+  static const std::vector<Index> nobody;
+  return source == none ? nobody : t.sources[source].links;
+}
+
+// Sells close the fraction of the tracked position that was sold; a position from before the
+// baseline is not tracked, so selling it asks for nothing.
+void on_fill(Step& s, const LeaderEvent& e) {
+  Tables& t = s.t;
+  const Index source = t.source_of(e.leader.value, false);
+  const Index symbol = t.symbol_of(e.symbol);
+  Decimal& position = t.leader_positions[t.leader_position_of(source, symbol)].quantity;
+  const Decimal before = position;
+  const Decimal change = e.side == Side::buy ? e.quantity - e.base_fee : -(e.quantity + e.base_fee);
+  position = max(Decimal{}, before + change);
+  Request request = make_request(s, e, symbol);
+  if (e.side == Side::buy) {
+    request.ask = Ask::buy;
+  } else if (!before.is_positive()) {
+    request.ask = Ask::nothing;
+    request.refusal = Reason::no_position;
+  } else {
+    request.ask = position.is_zero() ? Ask::sell_all : Ask::sell_fraction;
+    request.kept = position;
+    request.kept_of = before;
+  }
+  serve_all(s, request, links_of(t, source));
+}
+
+void ask_by_signal(Request& request) {
+  const LeaderEvent& e = request.event;
+  switch (e.signal_type) {
+    case SignalType::buy:
+      request.ask = Ask::buy;
+      return;
+    case SignalType::sell:
+      request.ask = e.quantity.is_positive() ? Ask::sell_quantity : Ask::sell_all;
+      return;
+    // The ladder names what comes before it.
+    case SignalType::hold:
+      request.ask = Ask::buy;
+      return;
+    case SignalType::none:
+      request.ask = Ask::nothing;
+      request.refusal = Reason::hold;
+      return;
+  }
+}
+
+void on_signal_published(Step& s, const LeaderEvent& e) {
+  const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
+  Request request = make_request(s, e, s.t.find_symbol(e.symbol));
+  ask_by_signal(request);
+  serve_all(s, request, links_of(s.t, source));
+}
+
+void on_signal_closed(Step& s, const LeaderEvent& e) {
+  const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
+  Request request = make_request(s, e, s.t.find_symbol(e.symbol));
+  request.ask = Ask::close_signal;
+  serve_all(s, request, links_of(s.t, source));
+}
+
+// Asked for by one user: the only links that match are that user's to the signal's channel.
+void on_one_click_copy(Step& s, const LeaderEvent& e) {
+  const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
+  std::vector<Index> matched;
+  for (const Index link : links_of(s.t, source))
+    if (s.t.links[link].follower == e.target) matched.push_back(link);
+  Request request = make_request(s, e, s.t.find_symbol(e.symbol));
+  ask_by_signal(request);
+  request.percentage_e2 = e.percentage_e2;
+  request.copy_amount = e.copy_amount;
+  if (matched.size() > 1) {
+    request.ask = Ask::nothing;
+    request.refusal = Reason::account_ambiguous;
+  }
+  serve_all(s, request, matched);
+}
+
+}  // namespace
+
+bool leader_event_matters(const Tables& t, const LeaderEvent& event) {
+  return feed_counts(t, event) && t.find_seen(event.id) == none;
+}
+
+void on_leader_event(Step& s, const LeaderEvent& event) {
+  if (!leader_event_matters(s.t, event)) {
+    ++s.t.ignored_events;
+    return;
+  }
+  s.t.remember({.id = event.id,
+                .body_hash = {event.body_hash[0], event.body_hash[1]},
+                .seq = s.event.seq,
+                .time_ns = s.now_ns});
+  switch (event.kind) {
+    case LeaderEventKind::fill:
+      return on_fill(s, event);
+    case LeaderEventKind::signal_published:
+      return on_signal_published(s, event);
+    case LeaderEventKind::signal_updated:
+      return emit_leader_event(s, event, 0);
+    case LeaderEventKind::signal_closed:
+      return on_signal_closed(s, event);
+    case LeaderEventKind::one_click_copy:
+      return on_one_click_copy(s, event);
+  }
+}
+
+}  // namespace oneclick::core

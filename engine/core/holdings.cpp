@@ -1,0 +1,150 @@
+#include "engine/core/holdings.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/core/sizing.hpp"
+
+namespace oneclick::core {
+
+namespace {
+
+Decimal base_fee_of(const Tables& t, const Order& o, const OrderUpdate& update) {
+  if (!update.fee.is_positive()) return Decimal{};
+  return update.fee_asset == t.instruments[o.instrument].instrument.base ? update.fee : Decimal{};
+}
+
+// Sold quantity leaves the signals that opened it: the one being closed, else the oldest first.
+void reduce_signals(Tables& t, const Order& o, Decimal sold) {
+  const auto take = [&](Index at) {
+    SignalPosition& p = t.signals[at];
+    const Decimal part = min(p.quantity, sold);
+    p.quantity -= part;
+    sold -= part;
+  };
+  Holding& h = t.holdings[o.holding];
+  if (o.closes_signal)
+    if (const Index own = t.find_signal(o.link, o.signal);
+        own != none && t.signals[own].holding == o.holding)
+      take(own);
+  for (Index at = h.first_signal; at != none && sold.is_positive(); at = t.signals[at].next)
+    take(at);
+  for (Index at = h.first_signal; at != none;) {
+    const Index next = t.signals[at].next;
+    if (!t.signals[at].quantity.is_positive() || !h.quantity.is_positive()) t.free_signal_at(at);
+    at = next;
+  }
+}
+
+void book_buy(Tables& t, const Order& o, Decimal quantity, Decimal base_fee) {
+  const Decimal arrived = quantity - base_fee;
+  Holding& h = t.holdings[o.holding];
+  h.quantity += arrived;
+  if (o.life != Life::ended) h.entries_in_flight -= quantity;
+  // The share that the leader has sold meanwhile is owed.
+  if (o.keep < keep_all)
+    h.exit_residual_e12 +=
+        mul_div(Decimal::from_e8(to_fine(arrived)), keep_all - o.keep, keep_all, Round::down).e8();
+  if (!o.signal.is_nil() && arrived.is_positive())
+    t.signals[t.signal_of(o.holding, o.signal)].quantity += arrived;
+}
+
+void book_sell(Tables& t, const Order& o, Decimal quantity, Decimal base_fee) {
+  Holding& h = t.holdings[o.holding];
+  h.quantity = max(Decimal{}, h.quantity - quantity - base_fee);
+  if (o.life != Life::ended) h.exits_in_flight -= quantity;
+  h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
+  reduce_signals(t, o, quantity + base_fee);
+}
+
+void add_usd(Order& o, const OrderUpdate& update) {
+  const Decimal quote = mul(update.last_quantity, update.last_price, Round::nearest);
+  if (update.quote_usd.is_positive()) {
+    o.value_usd += mul(quote, update.quote_usd, Round::nearest);
+  } else {
+    o.lacks_value_usd = true;
+  }
+  if (update.fee.is_zero()) return;
+  if (update.fee_usd.is_positive()) {
+    o.fees_usd += mul(update.fee, update.fee_usd, Round::nearest);
+  } else {
+    o.lacks_fees_usd = true;
+  }
+}
+
+}  // namespace
+
+Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
+  const Decimal base_fee = base_fee_of(t, o, update);
+  o.filled_quantity += update.last_quantity;
+  o.filled_quote += mul(update.last_quantity, update.last_price, Round::nearest);
+  o.executed_ns = std::max(o.executed_ns, update.venue_time_ns);
+  add_usd(o, update);
+  if (o.side == Side::buy) {
+    book_buy(t, o, update.last_quantity, base_fee);
+  } else {
+    book_sell(t, o, update.last_quantity, base_fee);
+  }
+  return base_fee;
+}
+
+void release_reservation(Tables& t, Order& o) {
+  if (o.side != Side::buy || o.reserved_e12 == 0) return;
+  const Index at = t.find_balance(o.slot, t.instruments[o.instrument].quote);
+  if (at == none) return;
+  BalanceEntry& b = t.balances[at];
+  b.reserved_e12 -= o.reserved_e12;
+  o.reserved_e12 = 0;
+  if (!o.filled_quantity.is_positive() || b.venue_time_ns >= o.executed_ns) return;
+  b.spent_e12 += cost_fine(o.filled_quote, t.settings.taker_fee_bps);
+  b.spent_until_ns = std::max(b.spent_until_ns, o.executed_ns);
+}
+
+i128 available_fine(const Tables& t, AccountSlot slot, Index asset) {
+  const Index at = t.find_balance(slot, asset);
+  if (at == none) return 0;
+  const BalanceEntry& b = t.balances[at];
+  return to_fine(b.free) - b.reserved_e12 - b.spent_e12;
+}
+
+void on_balance(Tables& t, const Balance& balance) {
+  const Index slot = t.find_account(balance.account);
+  if (slot == none) return;
+  BalanceEntry& b = t.balances[t.balance_of(slot, t.asset_of(balance.asset))];
+  if (balance.venue_time_ns < b.venue_time_ns) return;
+  b.free = balance.free;
+  b.locked = balance.locked;
+  b.venue_time_ns = balance.venue_time_ns;
+  if (b.venue_time_ns >= b.spent_until_ns) b.spent_e12 = 0;
+}
+
+bool balance_matters(const Tables& t, const Balance& balance) {
+  const Index slot = t.find_account(balance.account);
+  if (slot == none) return false;
+  const auto asset = std::ranges::find(t.assets, balance.asset);
+  if (asset == t.assets.end()) return true;
+  const Index at = t.find_balance(slot, static_cast<Index>(asset - t.assets.begin()));
+  if (at == none) return true;
+  const BalanceEntry& b = t.balances[at];
+  if (balance.venue_time_ns < b.venue_time_ns) return false;
+  return balance.venue_time_ns > b.venue_time_ns || balance.free != b.free ||
+         balance.locked != b.locked;
+}
+
+void drop_link_if_done(Tables& t, Index link) {
+  Link& l = t.links[link];
+  if (!l.in_use || !l.removed || l.open_orders != 0) return;
+  for (Index h = l.first_holding; h != none; h = t.holdings[h].next)
+    if (t.holdings[h].quantity.is_positive()) return;
+  while (l.first_holding != none) t.free_holding_at(l.first_holding);
+  t.link_index.erase(hash_of(l.id), link);
+  if (l.filter != none) {
+    t.filters[l.filter].next_free = t.free_filter;
+    t.free_filter = l.filter;
+  }
+  std::memset(static_cast<void*>(&l), 0, sizeof l);
+  l.place = l.source = l.first_holding = l.filter = none;
+  t.free_links.push_back(link);
+}
+
+}  // namespace oneclick::core

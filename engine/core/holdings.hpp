@@ -1,0 +1,24 @@
+// What links hold and what accounts have to spend.
+#pragma once
+
+#include "engine/core/emit.hpp"
+
+namespace oneclick::core {
+
+// Held and not on its way out.
+[[nodiscard]] constexpr Decimal sellable(const Holding& h) {
+  return max(Decimal{}, h.quantity - h.exits_in_flight);
+}
+
+// Books one fill of an order. Returns the part of the fee that was paid in the base asset.
+Decimal book_fill(Tables& t, Order& order, const OrderUpdate& update);
+// What an entry still reserves becomes what it cost, until a balance of that time or later covers
+// it.
+void release_reservation(Tables& t, Order& order);
+[[nodiscard]] i128 available_fine(const Tables& t, AccountSlot slot, Index asset);
+void on_balance(Tables& t, const Balance& balance);
+[[nodiscard]] bool balance_matters(const Tables& t, const Balance& balance);
+// A link that is gone from the database goes for good once it holds nothing and has no orders.
+void drop_link_if_done(Tables& t, Index link);
+
+}  // namespace oneclick::core

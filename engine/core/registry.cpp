@@ -1,0 +1,344 @@
+#include "engine/core/registry.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/base/limits.hpp"
+#include "engine/core/holdings.hpp"
+#include "engine/core/order.hpp"
+#include "engine/core/sizing.hpp"
+
+namespace oneclick::core {
+
+namespace {
+
+std::uint8_t symbol_count(const CopyLink& link) {
+  return link.symbol_filter == SymbolFilter::none
+             ? std::uint8_t{0}
+             : std::min<std::uint8_t>(link.symbol_count, link_symbols_max);
+}
+
+bool same_symbols(const Tables& t, const Link& held, const CopyLink& told) {
+  if (held.symbol_count != symbol_count(told)) return false;
+  for (std::size_t i = 0; i < held.symbol_count; ++i)
+    if (t.symbols[t.filters[held.filter].symbols[i]] != told.symbols[i]) return false;
+  return true;
+}
+
+bool same_source(const Tables& t, const Link& held, const CopyLink& told) {
+  const bool is_channel = !told.channel.is_nil();
+  const Source& source = t.sources[held.source];
+  return source.is_channel == is_channel &&
+         source.id == (is_channel ? told.channel.value : told.leader.value);
+}
+
+Index add_link(Tables& t, LinkId id) {
+  Index at;
+  if (!t.free_links.empty()) {
+    at = t.free_links.back();
+    t.free_links.pop_back();
+  } else {
+    if (t.links.size() >= limits::links_max) return none;
+    t.links.emplace_back();
+    at = static_cast<Index>(t.links.size() - 1);
+  }
+  Link& l = t.links[at];
+  std::memset(static_cast<void*>(&l), 0, sizeof l);
+  l.id = id;
+  l.in_use = true;
+  l.slot = l.source = l.place = l.first_holding = l.filter = none;
+  l.arrival = ++t.arrivals;
+  t.link_index.insert(hash_of(id), at);
+  return at;
+}
+
+void leave_source(Tables& t, Link& link) {
+  if (link.place == none) return;
+  std::vector<Index>& list = t.sources[link.source].links;
+  const Index last = list.back();
+  list[link.place] = last;
+  t.links[last].place = link.place;
+  list.pop_back();
+  link.place = none;
+}
+
+void join_source(Tables& t, Index at, Index source) {
+  Link& link = t.links[at];
+  link.source = source;
+  if (link.status == LinkStatus::stopped || link.removed) return;
+  link.place = static_cast<Index>(t.sources[source].links.size());
+  t.sources[source].links.push_back(at);
+}
+
+void set_filter(Tables& t, Link& link, const CopyLink& told) {
+  link.symbol_filter = told.symbol_filter;
+  link.symbol_count = symbol_count(told);
+  if (link.symbol_count == 0) return;
+  if (link.filter == none && t.free_filter != none) {
+    link.filter = t.free_filter;
+    t.free_filter = t.filters[link.filter].next_free;
+  } else if (link.filter == none) {
+    t.filters.emplace_back();
+    link.filter = static_cast<Index>(t.filters.size() - 1);
+  }
+  FilterSet set;
+  set.symbols.fill(none);
+  set.next_free = none;
+  for (std::size_t i = 0; i < link.symbol_count; ++i) set.symbols[i] = t.symbol_of(told.symbols[i]);
+  t.filters[link.filter] = set;
+}
+
+// Another account: what was bought on the old one stays there and is the link's no more.
+void move_to_account(Tables& t, Index at, AccountSlot slot) {
+  Link& link = t.links[at];
+  if (link.slot == slot) return;
+  if (link.slot != none)
+    for (Index h = link.first_holding; h != none; h = t.holdings[h].next) {
+      t.holdings[h].quantity = Decimal{};
+      t.holdings[h].residual_e12 = t.holdings[h].exit_residual_e12 = 0;
+      while (t.holdings[h].first_signal != none) t.free_signal_at(t.holdings[h].first_signal);
+    }
+  link.slot = slot;
+}
+
+bool same(const Account& a, const Account& b) {
+  return a.user == b.user && a.venue == b.venue && a.connected == b.connected &&
+         a.sandbox == b.sandbox && a.egress == b.egress;
+}
+bool same(const Instrument& a, const Instrument& b) {
+  return a.status == b.status && a.venue_symbol == b.venue_symbol && a.base == b.base &&
+         a.quote == b.quote && a.price_tick == b.price_tick && a.price_min == b.price_min &&
+         a.price_max == b.price_max && a.lot_step == b.lot_step &&
+         a.quantity_min == b.quantity_min && a.quantity_max == b.quantity_max &&
+         a.market_lot_step == b.market_lot_step && a.market_quantity_min == b.market_quantity_min &&
+         a.market_quantity_max == b.market_quantity_max && a.notional_min == b.notional_min &&
+         a.notional_max == b.notional_max && a.notional_min_at_market == b.notional_min_at_market;
+}
+bool same(const LeaderFeed& a, const LeaderFeed& b) {
+  return a.leader == b.leader && a.venue == b.venue && a.authoritative == b.authoritative &&
+         a.baseline_ns == b.baseline_ns;
+}
+
+}  // namespace
+
+bool link_differs(const Tables& t, const CopyLink& l) {
+  const Index at = t.find_link(l.id);
+  if (at == none || t.links[at].removed) return true;
+  const Link& h = t.links[at];
+  return !(h.follower == l.follower && t.accounts[h.slot].account.id == l.account &&
+           h.portfolio == l.portfolio && same_source(t, h, l) && h.sizing_mode == l.sizing_mode &&
+           h.entry_style == l.entry_style && h.min_lot_policy == l.min_lot_policy &&
+           h.status == l.status && h.user_active == l.user_active &&
+           h.subscription_active == l.subscription_active && h.symbol_filter == l.symbol_filter &&
+           same_symbols(t, h, l) && h.percentage_e2 == l.percentage_e2 &&
+           h.slippage_bps_max == l.slippage_bps_max && h.entry_ttl_ms == l.entry_ttl_ms &&
+           h.copy_amount == l.copy_amount && h.order_notional_max == l.order_notional_max &&
+           h.position_notional_max == l.position_notional_max && h.version == l.version);
+}
+
+void on_link(Step& s, const CopyLink& l) {
+  Tables& t = s.t;
+  const AccountSlot slot = t.account_of(l.account);
+  Index at = t.find_link(l.id);
+  if (slot == no_slot || (at == none && (at = add_link(t, l.id)) == none)) {
+    ++t.ignored_events;
+    return;
+  }
+  const bool is_channel = !l.channel.is_nil();
+  const Index source = t.source_of(is_channel ? l.channel.value : l.leader.value, is_channel);
+  Link& h = t.links[at];
+  // A link that changes its terms keeps its place; only where it is listed may have to change.
+  if (h.source != source || l.status == LinkStatus::stopped) leave_source(t, h);
+  h.follower = l.follower;
+  h.portfolio = l.portfolio;
+  h.copy_amount = l.copy_amount;
+  h.order_notional_max = l.order_notional_max;
+  h.position_notional_max = l.position_notional_max;
+  h.entry_ttl_ms = l.entry_ttl_ms;
+  h.version = l.version;
+  h.percentage_e2 = l.percentage_e2;
+  h.slippage_bps_max = l.slippage_bps_max;
+  h.sizing_mode = l.sizing_mode;
+  h.entry_style = l.entry_style;
+  h.min_lot_policy = l.min_lot_policy;
+  h.status = l.status;
+  h.user_active = l.user_active;
+  h.subscription_active = l.subscription_active;
+  h.removed = false;
+  set_filter(t, h, l);
+  move_to_account(t, at, slot);
+  if (h.place == none) join_source(t, at, source);
+}
+
+bool link_present(const Tables& t, LinkId id) {
+  const Index at = t.find_link(id);
+  return at != none && !t.links[at].removed;
+}
+
+void on_link_remove(Step& s, LinkId id) {
+  const Index at = s.t.find_link(id);
+  if (at == none) {
+    ++s.t.ignored_events;
+    return;
+  }
+  leave_source(s.t, s.t.links[at]);
+  s.t.links[at].removed = true;
+  s.t.links[at].status = LinkStatus::stopped;
+  drop_link_if_done(s.t, at);
+}
+
+bool account_differs(const Tables& t, const Account& a) {
+  const Index at = t.find_account(a.id);
+  return at == none || !t.accounts[at].known || !same(t.accounts[at].account, a);
+}
+
+void on_account(Step& s, const Account& a) {
+  const AccountSlot slot = s.t.account_of(a.id);
+  if (slot == no_slot) {
+    ++s.t.ignored_events;
+    return;
+  }
+  AccountEntry& entry = s.t.accounts[slot];
+  entry.known = true;
+  entry.account.user = a.user;
+  entry.account.venue = a.venue;
+  entry.account.connected = a.connected;
+  entry.account.sandbox = a.sandbox;
+  entry.account.egress = a.egress;
+}
+
+bool account_present(const Tables& t, AccountId id) {
+  const Index at = t.find_account(id);
+  return at != none && t.accounts[at].known;
+}
+
+void on_account_remove(Step& s, AccountId id) {
+  const Index at = s.t.find_account(id);
+  if (at == none) {
+    ++s.t.ignored_events;
+    return;
+  }
+  s.t.accounts[at].known = false;
+  s.t.accounts[at].reconciled = false;
+}
+
+bool account_state_matters(const Tables& t, const AccountState& state) {
+  const Index at = t.find_account(state.account);
+  if (at == none) return false;
+  const AccountEntry& a = t.accounts[at];
+  switch (state.kind) {
+    case AccountStateKind::reconciled:
+      return !a.reconciled || a.credentials_refused;
+    case AccountStateKind::lost:
+      return a.reconciled;
+    case AccountStateKind::credentials_refused:
+      return a.reconciled || !a.credentials_refused;
+  }
+  return false;
+}
+
+void on_account_state(Step& s, const AccountState& state) {
+  const Index at = s.t.find_account(state.account);
+  if (at == none) {
+    ++s.t.ignored_events;
+    return;
+  }
+  AccountEntry& a = s.t.accounts[at];
+  a.reconciled = state.kind == AccountStateKind::reconciled;
+  if (state.kind == AccountStateKind::reconciled) a.credentials_refused = false;
+  if (state.kind == AccountStateKind::credentials_refused) a.credentials_refused = true;
+  emit_account_state(s, state);
+  if (a.reconciled) query_unknown_orders(s, at);
+}
+
+bool instrument_differs(const Tables& t, const Instrument& i) {
+  const Index symbol = t.find_symbol(i.symbol);
+  const Index at = symbol == none ? none : t.find_instrument(i.venue, symbol);
+  return at == none || !same(t.instruments[at].instrument, i);
+}
+
+void derive(Tables& t, InstrumentEntry& entry) {
+  entry.base = t.asset_of(entry.instrument.base);
+  entry.quote = t.asset_of(entry.instrument.quote);
+  entry.price_decimals = decimals_of(entry.instrument.price_tick);
+  entry.quantity_decimals = decimals_of(entry.instrument.lot_step);
+}
+
+void on_instrument(Step& s, const Instrument& i) {
+  Tables& t = s.t;
+  const Index symbol = t.symbol_of(i.symbol);
+  Index at = t.find_instrument(i.venue, symbol);
+  if (at == none) {
+    if (t.instruments.size() >= limits::instruments_max) {
+      ++t.ignored_events;
+      return;
+    }
+    InstrumentEntry& added = t.instruments.emplace_back();
+    std::memset(static_cast<void*>(&added), 0, sizeof added);
+    added.symbol = symbol;
+    added.instrument.venue = i.venue;
+    at = static_cast<Index>(t.instruments.size() - 1);
+    t.instrument_index.insert(pair_key(static_cast<std::uint64_t>(i.venue) + 1, symbol), at);
+  }
+  t.instruments[at].instrument = i;
+  derive(t, t.instruments[at]);
+  emit_instrument(s, i);
+}
+
+bool feed_differs(const Tables& t, const LeaderFeed& feed) {
+  const Index at = t.find_feed(feed.account);
+  return at == none || !same(t.feeds[at], feed);
+}
+
+void on_feed(Step& s, const LeaderFeed& feed) {
+  Tables& t = s.t;
+  if (const Index at = t.find_feed(feed.account); at != none) {
+    t.feeds[at] = feed;
+    return;
+  }
+  t.feeds.push_back(feed);
+  t.feed_index.insert(hash_of(feed.account), static_cast<Index>(t.feeds.size() - 1));
+}
+
+void on_feed_remove(Step& s, AccountId id) {
+  Tables& t = s.t;
+  const Index at = t.find_feed(id);
+  if (at == none) {
+    ++t.ignored_events;
+    return;
+  }
+  t.feed_index.erase(hash_of(id), at);
+  const auto last = static_cast<Index>(t.feeds.size() - 1);
+  if (at != last) {
+    t.feed_index.erase(hash_of(t.feeds[last].account), last);
+    t.feeds[at] = t.feeds[last];
+    t.feed_index.insert(hash_of(t.feeds[at].account), at);
+  }
+  t.feeds.pop_back();
+}
+
+bool kill_switch_differs(const Tables& t, const KillSwitch& kill) {
+  return (t.find_kill_switch(kill) != none) != kill.on;
+}
+
+void on_kill_switch(Step& s, const KillSwitch& kill) {
+  Tables& t = s.t;
+  if (!kill_switch_differs(t, kill)) {
+    ++t.ignored_events;
+    return;
+  }
+  if (kill.on) {
+    t.kill_switches.push_back(kill);
+  } else {
+    t.kill_switches.erase(t.kill_switches.begin() + t.find_kill_switch(kill));
+  }
+  emit_kill_switch(s, kill);
+}
+
+void on_fence(Step& s, const CoreSettings& settings) {
+  s.t.settings = settings;
+  for (AccountEntry& a : s.t.accounts) a.reconciled = false;
+  fence_orders(s);
+}
+
+}  // namespace oneclick::core

@@ -1,0 +1,70 @@
+// How much to buy or sell. Pure: figures in, figures out. Everything is rounded inward, and what
+// rounding leaves over is told, to be carried.
+#pragma once
+
+#include "engine/core/tables.hpp"
+
+namespace oneclick::core {
+
+// What the venue takes of one kind of order in one instrument.
+struct LotRules {
+  Decimal step;
+  Decimal quantity_min;
+  Decimal quantity_max;  // zero: none
+  Decimal notional_min;  // zero: none for this kind of order
+  Decimal notional_max;
+};
+[[nodiscard]] LotRules lot_rules(const Instrument& instrument, OrderType type);
+
+// Number of decimals that a step needs: 8 for 0.00000001, 0 for 1 and for none at all.
+[[nodiscard]] std::uint8_t decimals_of(Decimal step);
+
+// Highest price that a capped entry may pay: the ask plus the allowed slippage, never above it.
+[[nodiscard]] Decimal capped_price(Decimal ask, std::int32_t slippage_bps, Decimal tick);
+
+// leader_quantity: percent of the leader's quantity, exact.
+[[nodiscard]] constexpr i128 share_of(Decimal leader_quantity, std::int32_t percentage_e2) {
+  return leader_quantity.e8() * percentage_e2;
+}
+
+// What an order reserves: its notional and the taker's fee on it, in 1e-12.
+[[nodiscard]] i128 cost_fine(Decimal notional, std::int32_t fee_bps);
+
+struct EntryDemand {
+  i128 wanted_fine;    // residual included
+  i128 residual_fine;  // carried from before
+  Decimal price;       // limit, or the ask for market orders
+  Decimal price_min;
+  Decimal price_max;
+  LotRules lots;
+  MinLotPolicy policy;
+  Decimal order_notional_max;  // zero: none; so for the three below
+  Decimal position_notional_max;
+  Decimal copy_amount;
+  Decimal event_notional_max;
+  Decimal position_quantity;  // held and in flight
+  Decimal event_notional;     // of the followers before this one
+  i128 available_fine;        // quote that is free and not reserved
+  std::int32_t fee_bps;
+};
+struct EntrySize {
+  Decimal quantity;  // zero when nothing is to be sent
+  Decimal notional;
+  i128 residual_fine;  // to carry from now on
+  Reason reason;       // none with a quantity of zero: carried
+  Cap cap;
+};
+[[nodiscard]] EntrySize size_entry(const EntryDemand& demand);
+
+struct ExitDemand {
+  i128 wanted_fine;  // what is owed from before included; at most what is available
+  LotRules lots;
+  Decimal price;  // to value it; zero: not known, then the venue decides
+};
+struct ExitSize {
+  Decimal quantity;    // in whole lots; zero: carried
+  i128 residual_fine;  // owed from now on
+};
+[[nodiscard]] ExitSize size_exit(const ExitDemand& demand);
+
+}  // namespace oneclick::core

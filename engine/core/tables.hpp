@@ -1,0 +1,333 @@
+// All that the core remembers, as dense tables: entries refer to each other by index, so that the
+// state can be written, read back and hashed as it lies. Entries have no padding: what is not named
+// does not exist, and two runs of the same events hold the same bytes. One shard's thread owns it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "engine/core/flat_index.hpp"
+#include "engine/domain/event.hpp"
+#include "engine/domain/intent.hpp"
+#include "engine/domain/record.hpp"
+
+namespace oneclick::core {
+
+inline constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+// Quantities that are shares of something are kept in 1e-12: leader quantity (1e-8) times
+// percentage (1e-4) is exact there, so no sequence of events drifts.
+inline constexpr std::int64_t fine_per_e8 = 10'000;
+// One whole, of what an entry in flight is still wanted; see Order::keep.
+inline constexpr Decimal keep_all = Decimal::from_e8(static_cast<i128>(1'000'000'000'000'000'000));
+
+// What followers copy: a leader or a channel. Its links lie together: the fan-out walks them.
+struct Source {
+  Uuid id;
+  bool is_channel;
+  std::vector<Index> links;  // not stopped
+};
+
+// What a leader holds of a symbol, by the fills taken since the feed's baseline.
+struct LeaderPosition {
+  Decimal quantity;
+  Index source;
+  Index symbol;
+  std::uint64_t unused;
+};
+
+struct Link {
+  LinkId id;
+  UserId follower;
+  PortfolioId portfolio;
+  Decimal copy_amount;
+  Decimal order_notional_max;
+  Decimal position_notional_max;
+  std::int64_t entry_ttl_ms;
+  std::int64_t version;
+  std::uint64_t arrival;
+  AccountSlot slot;
+  Index source;
+  Index place;  // in the source's list; none while stopped
+  Index first_holding;
+  Index filter;  // in Tables::filters
+  std::int32_t percentage_e2;
+  std::int32_t slippage_bps_max;
+  Index open_orders;  // and ended ones that are kept
+  SizingMode sizing_mode;
+  EntryStyle entry_style;
+  MinLotPolicy min_lot_policy;
+  LinkStatus status;
+  SymbolFilter symbol_filter;
+  std::uint8_t symbol_count;
+  bool user_active;
+  bool subscription_active;
+  bool in_use;
+  bool removed;  // gone from the database; kept while it holds something or has orders
+  std::uint8_t unused[6];
+  std::uint64_t unused_too;
+};
+
+struct FilterSet {
+  std::array<Index, link_symbols_max> symbols;
+  Index next_free;
+};
+
+struct AccountEntry {
+  Account account;
+  bool known;  // told by an upsert and not removed since
+  bool reconciled;
+  bool credentials_refused;
+  Index first_balance;
+  Index first_order;
+};
+
+struct BalanceEntry {
+  Decimal free;
+  Decimal locked;
+  i128 reserved_e12;  // by orders that have not ended
+  i128 spent_e12;     // by orders that have, until a balance of spent_until_ns or later says so
+  std::int64_t venue_time_ns;
+  std::int64_t spent_until_ns;
+  Index asset;
+  Index next;
+  std::uint64_t unused;
+};
+
+// What a link holds of a symbol, by the fills of its own orders, net of fees paid in the base
+// asset.
+struct Holding {
+  Decimal quantity;
+  i128 residual_e12;       // wanted and not bought, less than a lot unless carried; negative: more
+  i128 exit_residual_e12;  // to be sold and not sellable yet
+  Decimal entries_in_flight;
+  Decimal exits_in_flight;
+  Index link;
+  Index symbol;
+  Index next;  // of the same link
+  Index first_order;
+  Index first_signal;
+  Index unused[3];
+};
+
+// What a signal opened for a link and is not sold yet.
+struct SignalPosition {
+  SignalId signal;
+  Decimal quantity;
+  Index holding;
+  Index link;
+  Index next;  // of the same holding, oldest first; of the free list
+  Index in_use;
+};
+
+struct Trade {
+  VenueTradeId id;
+  Index next;
+};
+
+// One order from its intent to its last fill. States only advance; see order.cpp.
+enum class Life : std::uint8_t {
+  free = 0,
+  waiting = 1,    // an exit not on the wire: sent at its deadline
+  submitted = 2,  // given to the gate, no answer yet
+  unknown = 3,    // not known either way: asked for until found or proven absent
+  working = 4,    // the venue has it
+  settling = 5,   // ended at the venue, with fills not all seen
+  ended = 6,
+};
+
+struct Order {
+  OrderKey key;
+  EventId event;
+  SignalId signal;
+  UserId copied_from;
+  Decimal quantity;
+  Decimal price;
+  Decimal filled_quantity;
+  Decimal filled_quote;
+  Decimal value_usd;
+  Decimal fees_usd;
+  Decimal cumulative;  // highest total the venue has named
+  Decimal exit_left;   // of exits: to be sold by later attempts
+  Decimal keep;  // of entries: share still wanted, after the leader sold while it was in flight
+  i128 wanted_e12;
+  i128 reserved_e12;
+  std::int64_t created_ns;
+  std::int64_t event_time_ns;
+  std::int64_t received_ns;
+  std::int64_t expires_ns;
+  std::int64_t sent_ns;
+  std::int64_t executed_ns;
+  std::int64_t deadline_ns;
+  std::int64_t delay_ns;         // until the next question or attempt
+  std::int64_t absent_since_ns;  // first of the answers that found nothing
+  std::int64_t updated_ns;
+  VenueOrderId venue_order_id;
+  Index link;
+  AccountSlot slot;
+  Index holding;
+  Index instrument;
+  Index first_trade;
+  Index next_in_account;
+  Index next_in_holding;
+  Index next;  // of the free list, of the list of ended ones
+  std::uint32_t change;
+  std::uint32_t rank;
+  std::uint32_t absent_answers;
+  std::int32_t venue_code;
+  Life life;
+  Side side;
+  OrderType type;
+  Reason reason;
+  Cap cap;
+  std::uint8_t leg;
+  std::uint8_t attempt;
+  std::uint8_t tries;  // attempts in a row without progress
+  bool is_exit;
+  bool outcome_due;  // the event's outcome for the link is still to be told
+  bool keyed;        // its key was given out
+  bool seen;         // the venue has shown that it has it
+  bool replied;      // the request itself was answered
+  bool fenced;       // from before the last start
+  bool final;        // the venue's totals are final
+  bool lacks_value_usd;
+  bool lacks_fees_usd;
+  bool closes_signal;  // sells what `signal` opened
+  bool not_sent;       // no byte of it left
+  std::uint8_t unused[5];
+};
+
+struct InstrumentEntry {
+  Instrument instrument;
+  Index symbol;
+  Index base;  // assets
+  Index quote;
+  std::uint8_t price_decimals;
+  std::uint8_t quantity_decimals;
+};
+
+struct SeenEvent {
+  EventId id;
+  std::array<std::uint64_t, 2> body_hash;
+  std::uint64_t seq;
+  std::int64_t time_ns;
+};
+
+struct Deadline {
+  std::int64_t time_ns;
+  Index order;
+};
+
+template <typename T>
+inline constexpr bool is_dense = std::has_unique_object_representations_v<T>;
+static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> &&
+              is_dense<BalanceEntry> && is_dense<Holding> && is_dense<SignalPosition> &&
+              is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent>);
+// Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
+// indices.
+static_assert(sizeof(Link) + sizeof(Holding) <= 400);
+
+struct Tables {
+  Tables();
+
+  CoreSettings settings{};
+  std::uint64_t arrivals = 0;
+  std::uint64_t ignored_events = 0;
+  std::uint64_t orders_unknown = 0;  // derived: counted on load
+  std::uint64_t orders_open = 0;     // derived
+
+  std::vector<Symbol> symbols;
+  std::vector<Asset> assets;
+  std::vector<InstrumentEntry> instruments;
+  std::vector<Source> sources;
+  std::vector<LeaderPosition> leader_positions;
+  std::vector<Link> links;
+  std::vector<Index> free_links;
+  std::vector<FilterSet> filters;
+  Index free_filter = none;
+  std::vector<AccountEntry> accounts;
+  std::vector<BalanceEntry> balances;
+  std::vector<Holding> holdings;
+  std::vector<Index> free_holdings;
+  std::vector<SignalPosition> signals;
+  Index free_signal = none;
+  std::vector<Order> orders;
+  Index free_order = none;
+  Index first_ended = none;  // kept for late fills, oldest first
+  Index last_ended = none;
+  std::vector<Trade> trades;
+  Index free_trade = none;
+  std::vector<LeaderFeed> feeds;
+  std::vector<KillSwitch> kill_switches;
+  std::vector<SeenEvent> seen;  // a ring
+  std::size_t seen_first = 0;
+  std::size_t seen_count = 0;
+
+  // Derived: built again after loading.
+  FlatIndex symbol_index, instrument_index, source_index, leader_position_index, link_index,
+      account_index, holding_index, signal_index, order_index, feed_index, seen_index;
+  std::vector<Deadline> deadlines;  // a heap, earliest first; entries of other times are void
+  std::vector<Index> scratch;       // the order in which one event's followers are served
+  Record record;                    // built in place, zeroed each time
+  Intent intent;
+
+  // Finds, or none.
+  [[nodiscard]] Index find_symbol(const Symbol& symbol) const;
+  [[nodiscard]] Index find_instrument(Venue venue, Index symbol) const;
+  [[nodiscard]] Index find_source(const Uuid& id, bool is_channel) const;
+  [[nodiscard]] Index find_leader_position(Index source, Index symbol) const;
+  [[nodiscard]] Index find_link(LinkId id) const;
+  [[nodiscard]] Index find_account(AccountId id) const;
+  [[nodiscard]] Index find_balance(AccountSlot slot, Index asset) const;
+  [[nodiscard]] Index find_holding(Index link, Index symbol) const;
+  [[nodiscard]] Index find_signal(Index link, SignalId signal) const;
+  [[nodiscard]] Index find_order(OrderKey key) const;
+  [[nodiscard]] Index find_feed(AccountId id) const;
+  [[nodiscard]] Index find_seen(EventId id) const;
+  [[nodiscard]] Index find_kill_switch(const KillSwitch& like) const;
+
+  // Finds or adds.
+  Index symbol_of(const Symbol& symbol);
+  Index asset_of(const Asset& asset);
+  Index source_of(const Uuid& id, bool is_channel);
+  Index leader_position_of(Index source, Index symbol);
+  Index account_of(AccountId id);  // none when the table is full
+  Index balance_of(AccountSlot slot, Index asset);
+  Index holding_of(Index link, Index symbol);
+  Index signal_of(Index holding, SignalId signal);
+
+  Index new_order();             // zeroed, life free, in no list
+  void list_order(Index order);  // into its account's and its holding's lists
+  void unlist_order(Index order);
+  void index_order(Index order);  // by its key
+  void keep_ended(Index order, std::int64_t now_ns);
+  void free_order_at(Index order);
+  Index new_trade();
+  void free_signal_at(Index signal);
+  void free_holding_at(Index holding);
+
+  void remember(const SeenEvent& event);
+
+  void set_deadline(Index order, std::int64_t time_ns);  // never: none
+  [[nodiscard]] Index pop_due(std::int64_t now_ns);      // none when nothing is due
+  void drop_void_deadlines();
+
+  void rebuild_indices();
+};
+
+[[nodiscard]] constexpr std::uint64_t pair_key(std::uint64_t high, Index low) {
+  return mix((high << 32) ^ low);
+}
+[[nodiscard]] std::uint64_t hash_of_text(const char* data, std::size_t size);
+
+constexpr i128 to_fine(Decimal quantity) {
+  return quantity.e8() * fine_per_e8;
+}
+// Toward zero.
+constexpr Decimal from_fine(i128 fine) {
+  return Decimal::from_e8(fine / fine_per_e8);
+}
+
+}  // namespace oneclick::core
