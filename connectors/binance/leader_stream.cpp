@@ -23,6 +23,8 @@ namespace {
 constexpr std::uint32_t subscribe_weight = 2;
 constexpr std::uint32_t trades_weight = 20;
 constexpr std::uint32_t order_weight = 4;
+constexpr std::uint32_t account_weight = 20;
+constexpr int checks_per_fetch = 5;  // every so many silences the whole history is read
 constexpr std::uint32_t subscribe_id = 1;
 constexpr int trades_page = 1'000;
 constexpr std::int64_t tick_ns = 10'000'000;
@@ -88,6 +90,7 @@ class Leader final : public LeaderStream {
   void deliver(const LeaderEvent& event);
   void push_held();
 
+  void check();
   void begin_fetch(bool is_check);
   void fetch_next();
   void fetch_trades(const std::string& venue_symbol, const std::string& from_id);
@@ -137,6 +140,10 @@ class Leader final : public LeaderStream {
   std::int64_t delivered_ns_;   // engine time of the newest fill that was taken
   std::int64_t active_ns_ = 0;  // when the stream last said something, or was looked up
 
+  bool checking_ = false;
+  int checks_ = 0;
+  std::int64_t balance_ms_ = 0;  // venue time of the newest change of balance that was told
+
   std::vector<std::string> symbols_;  // venue symbols whose history is looked at
   std::deque<Fetch> to_fetch_;
   bool fetching_ = false;    // from the first request to the last trade passed on
@@ -159,7 +166,7 @@ void Leader::tick() {
   if (!refused_) keep_connection(now);
   if (subscribed_ && fetching_ && !fetch_open_ && now >= next_fetch_ns_) fetch_next();
   const std::int64_t silence = shared_->config().leader_check_interval_ns;
-  if (subscribed_ && !fetching_ && now - active_ns_ > silence) begin_fetch(true);
+  if (subscribed_ && !fetching_ && !checking_ && now - active_ns_ > silence) check();
   timer_->start(tick_ns, [this] { tick(); });
 }
 
@@ -338,6 +345,25 @@ void Leader::push_held() {
 }
 
 // ---- what was missed ----------------------------------------------------------------------------
+
+// A stream that is silent although the account changed does not tell: one request says whether it
+// did.
+void Leader::check() {
+  active_ns_ = shared_->now_ns();
+  if (++checks_ % checks_per_fetch == 0) return begin_fetch(true);
+  const std::uint32_t serial = serial_;
+  checking_ = rest_.get_signed(
+      endpoint::account.path, {{"omitZeroBalances", "true"}}, request_, account_weight,
+      [this, serial](const RestReply& reply) {
+        checking_ = false;
+        if (serial != serial_ || !subscribed_ || fetching_) return;
+        AccountRow row{};
+        const bool known = reply.ok && history_decoder_.account(PaddedText(reply.body).view(), row);
+        if (known && row.update_time_ms <= balance_ms_) return;
+        if (known) balance_ms_ = row.update_time_ms;
+        begin_fetch(true);
+      });
+}
 
 void Leader::begin_fetch(bool is_check) {
   const auto table = shared_->instruments();

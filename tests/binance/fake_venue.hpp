@@ -148,6 +148,7 @@ class FakeVenue {
   std::vector<Subscription> subscriptions;
   std::size_t bad_signatures = 0;
   std::int64_t clock_ahead_ms = 0;
+  std::int64_t account_time_ms = 5;  // of the last change, by REST
   std::string exchange_info =
       R"({"serverTime":1,"rateLimits":[{"rateLimitType":"REQUEST_WEIGHT","interval":"MINUTE",)"
       R"("intervalNum":1,"limit":600000}],"symbols":[)"
@@ -255,6 +256,8 @@ class FakeVenue {
       response.body = exchange_info;
     } else if (request.path == "/api/v3/myTrades") {
       response.body = "[]";
+    } else if (request.path == "/api/v3/account") {
+      response.body = "{\"updateTime\":" + std::to_string(account_time_ms) + ",\"balances\":[]}";
     } else if (request.path == "/api/v3/order") {
       response.body = "{\"symbol\":\"BTCUSDT\",\"orderId\":1,\"clientOrderId\":\"web_1\"}";
     } else {

@@ -170,7 +170,11 @@ TEST_F(LeaderTest, LooksUpASilentStreamAndReplacesOneThatDoesNotTell) {
   venue.script = [&](const Asked& a) { return history(a); };
   start_up(config);
   const std::size_t connections = venue.targets.size();
+  ASSERT_TRUE(run_until([&] { return venue.count("GET /api/v3/account") >= 3; }));
+  const std::size_t histories = venue.count("GET /api/v3/myTrades");
+  EXPECT_LE(histories, 4U);  // at the start, and when the account was first looked at
   trades = {{1, FakeVenue::now_ms() - 5'000}};  // never pushed
+  venue.account_time_ms = FakeVenue::now_ms();
   ASSERT_TRUE(run_until([&] { return sink.fills().size() == 1; }));
   ASSERT_TRUE(run_until([&] { return venue.targets.size() > connections && stream->up(); }));
   settle(300'000'000);
