@@ -3,6 +3,7 @@
 // journal. Lives on its reactor's thread; only what says "any thread" may be called from others.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <expected>
 #include <functional>
@@ -53,6 +54,8 @@ struct IngressDependencies {
       find_event;
   // At most once a minute per key or address.
   std::function<void(const Refusal&)> on_refused;
+  // Kept true while somebody listens to records: nobody need post them otherwise.
+  std::atomic<bool>* records_wanted = nullptr;
 };
 
 struct Route {

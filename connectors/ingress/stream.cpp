@@ -79,7 +79,7 @@ net::WsAccept Streams::accept(const ApiKey& key) {
     on_message(peer, text, received_ns);
   };
   accept.on_close = [this, peer](const std::shared_ptr<net::WsPeer>& socket) {
-    if (peer->subscribed) --subscriber_count_;
+    if (peer->subscribed) count_subscribers(-1);
     peer->slots.clear();
     peer->socket = nullptr;
     peers_.erase(socket->id());
@@ -136,7 +136,7 @@ void Streams::dispatch(const PeerPtr& peer, const ApiKey& key, const Message& me
       reply(answer_of({.status = 403, .detail = "the key lacks the scope stream:read"}));
       return;
     }
-    if (!std::exchange(peer->subscribed, true)) ++subscriber_count_;
+    if (!std::exchange(peer->subscribed, true)) count_subscribers(1);
     reply({.status = 200, .body = R"({"state":"subscribed"})"});
   } else {
     take_message(parts_, message, *kind,
@@ -147,6 +147,12 @@ void Streams::dispatch(const PeerPtr& peer, const ApiKey& key, const Message& me
                   .received_ns = received_ns},
                  std::move(reply));
   }
+}
+
+void Streams::count_subscribers(int change) {
+  subscriber_count_ += change;
+  std::atomic<bool>* wanted = parts_.dependencies.records_wanted;
+  if (wanted != nullptr) wanted->store(subscriber_count_ > 0, std::memory_order_relaxed);
 }
 
 Reply Streams::reply_to(const PeerPtr& peer, const std::shared_ptr<Slot>& slot, std::string id) {

@@ -57,12 +57,13 @@ class Streams {
                                       std::string id);
   static void answer(const PeerPtr& peer, const std::shared_ptr<Slot>& slot, std::string text);
   static void send_answers(const PeerPtr& peer);
+  void count_subscribers(int change);
   void revoke(const PeerPtr& peer);
   [[nodiscard]] bool concerns(const Peer& peer, const Record& record);
 
   const Parts parts_;
   std::map<std::uint64_t, PeerPtr> peers_;
-  std::size_t subscriber_count_ = 0;
+  int subscriber_count_ = 0;
 };
 
 }  // namespace oneclick::ingress

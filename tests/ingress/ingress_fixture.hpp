@@ -53,7 +53,8 @@ class IngressTest : public ::testing::Test {
                                      asked.push_back(id);
                                      answer(report, report_available);
                                    },
-                               .on_refused = [this](const Refusal& r) { refusals.push_back(r); }})
+                               .on_refused = [this](const Refusal& r) { refusals.push_back(r); },
+                               .records_wanted = &records_wanted})
                   .value();
     // Journaled at once, unless a test wants it otherwise.
     sink.on_push = [this](const LeaderEvent& event) {
@@ -150,6 +151,7 @@ class IngressTest : public ::testing::Test {
   std::optional<std::string> report;
   bool report_available = true;
   std::vector<Refusal> refusals;
+  std::atomic<bool> records_wanted{false};
   std::unique_ptr<Ingress> ingress;
 };
 

@@ -117,6 +117,7 @@ TEST_F(StreamTest, SubscribersHearOfTheirOwnEventsOnly) {
   const auto silent = connect(leader_key);
   const auto theirs = connect(other_key);
   const auto platform = connect(admin_key);
+  EXPECT_FALSE(records_wanted);
   for (StreamCaller* caller : {mine.get(), theirs.get(), platform.get()}) {
     EXPECT_TRUE(contains(ask(*caller, R"({"op":"subscribe","id":"s"})"), "subscribed"));
   }
@@ -139,6 +140,11 @@ TEST_F(StreamTest, SubscribersHearOfTheirOwnEventsOnly) {
   EXPECT_TRUE(contains(mine->messages[1], R"("sent_qty":"0.25")"));
   EXPECT_TRUE(contains(theirs->messages[1], R"("op":"order")"));
   EXPECT_EQ(silent->messages.size(), 1u);
+  EXPECT_TRUE(records_wanted);
+  ingress->remove(leader_key);
+  ingress->remove(other_key);
+  ingress->remove(admin_key);
+  EXPECT_TRUE(run_until([&] { return !records_wanted; }));
 }
 
 TEST_F(StreamTest, SubscribingTakesItsScope) {
