@@ -27,6 +27,11 @@ class Writer {
     const auto* const p = reinterpret_cast<const std::byte*>(v.data());
     out_.insert(out_.end(), p, p + v.size() * sizeof(T));
   }
+  template <typename T>
+  void dense(const Slab<T>& v) {
+    value(static_cast<std::uint64_t>(v.size()));
+    for (std::size_t i = 0; i < v.size(); ++i) value(v[i]);
+  }
   // Entries with padding, or with lists inside, go field by field.
   template <typename T>
   void each(const std::vector<T>& v) {
@@ -56,6 +61,11 @@ class Reader {
     if (n == 0) return;
     std::memcpy(static_cast<void*>(v.data()), in_.data(), n * sizeof(T));
     in_ = in_.subspan(n * sizeof(T));
+  }
+  template <typename T>
+  void dense(Slab<T>& v) {
+    const std::size_t n = count(sizeof(T));
+    for (std::size_t i = 0; i < n; ++i) value(v.emplace_back());
   }
   template <typename T>
   void each(std::vector<T>& v) {

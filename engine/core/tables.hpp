@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/core/flat_index.hpp"
+#include "engine/core/slab.hpp"
 #include "engine/domain/event.hpp"
 #include "engine/domain/intent.hpp"
 #include "engine/domain/record.hpp"
@@ -253,11 +254,11 @@ struct Tables {
   std::vector<Index> free_holdings;
   std::vector<SignalPosition> signals;
   Index free_signal = none;
-  std::vector<Order> orders;
+  Slab<Order> orders;
   Index free_order = none;
   Index first_ended = none;  // kept for late fills, oldest first
   Index last_ended = none;
-  std::vector<Trade> trades;
+  Slab<Trade> trades;
   Index free_trade = none;
   std::vector<LeaderFeed> feeds;
   std::vector<KillSwitch> kill_switches;
