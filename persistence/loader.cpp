@@ -3,8 +3,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <thread>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,6 +55,14 @@ class Loader final : public PgLoader {
   ~Loader() override;
   [[nodiscard]] bool loaded() const override { return loaded_.load(); }
   [[nodiscard]] bool connected() const override { return connected_.load(); }
+  void set_master_keys(std::vector<MasterKey> keys) override {
+    {
+      const std::lock_guard hold(keys_mutex_);
+      master_keys_ = std::move(keys);
+    }
+    keys_changed_ = true;
+    stop_.nudge();
+  }
 
  private:
   using Done = std::expected<void, PgError>;
@@ -76,7 +87,15 @@ class Loader final : public PgLoader {
   template <typename Remove>
   void remove_missing(Told& told, const Ids& asked, const Told& found, Remove remove);
 
-  const PgLoaderOptions options_;
+  [[nodiscard]] std::vector<MasterKey> master_keys() {
+    const std::lock_guard hold(keys_mutex_);
+    return master_keys_;
+  }
+  // False: it was told just so before.
+  [[nodiscard]] bool is_new(const LoadedAccount& loaded);
+
+  const std::string database_url_;
+  std::vector<MasterKey> master_keys_;  // under keys_mutex_
   ChangeSink& changes_;
   Gauge& up_;
   Counter& changes_total_;
@@ -88,18 +107,22 @@ class Loader final : public PgLoader {
   ChangeFollower follower_;
   bool start_over_ = false;
   Told accounts_, links_, feeds_, keys_, channels_;
+  std::unordered_map<Uuid, Digest, UuidHash> account_digests_;
   std::map<Uuid, KillSwitch> switches_;
   std::multimap<std::int64_t, Uuid> ends_us_;  // when a link's subscription ends by itself
   std::unordered_set<std::string> sealed_reported_;
   std::string last_problem_;
 
+  std::mutex keys_mutex_;
+  std::atomic<bool> keys_changed_{false};
   std::atomic<bool> loaded_{false};
   std::atomic<bool> connected_{false};
   std::thread thread_;
 };
 
 Loader::Loader(PgLoaderOptions options, ChangeSink& changes, Metrics& metrics)
-    : options_(std::move(options)),
+    : database_url_(std::move(options.database_url)),
+      master_keys_(std::move(options.master_keys)),
       changes_(changes),
       up_(metrics.gauge("loader_up", "1 while changes in the database are followed")),
       changes_total_(metrics.counter("loader_changes_total", "Change log rows that took effect")),
@@ -132,8 +155,7 @@ void Loader::run() {
 }
 
 Loader::Done Loader::work() {
-  auto opened =
-      PgConnection::open(options_.database_url, {.application_name = "oneclick loader"}, stop_);
+  auto opened = PgConnection::open(database_url_, {.application_name = "oneclick loader"}, stop_);
   if (!opened) return std::unexpected(opened.error());
   connection_ = std::move(*opened);
   if (auto listening = connection_->run("LISTEN oneclick_changes"); !listening)
@@ -141,6 +163,7 @@ Loader::Done Loader::work() {
   if (auto ready = follower_.open(*connection_); !ready) return ready;
   start_over_ = true;
   while (!stop_.given()) {
+    if (keys_changed_.exchange(false)) start_over_ = true;
     if (start_over_) {
       if (auto told = take_snapshot(); !told) return told;
       start_over_ = false;
@@ -183,7 +206,7 @@ Loader::Done Loader::take_snapshot() {
   const std::string xmin(begun->text(0, 0));
   const auto switches = read_switches(*connection_, nullptr);
   if (!switches) return std::unexpected(switches.error());
-  const auto accounts = read_accounts(*connection_, options_.master_keys, nullptr);
+  const auto accounts = read_accounts(*connection_, master_keys(), nullptr);
   if (!accounts) return std::unexpected(accounts.error());
   const auto feeds = read_feeds(*connection_, nullptr);
   if (!feeds) return std::unexpected(feeds.error());
@@ -199,6 +222,7 @@ Loader::Done Loader::take_snapshot() {
   // Told only when all of it was read: a snapshot that breaks off would take away what is in force.
   changes_.on_snapshot_begin();
   accounts_.clear();
+  account_digests_.clear();
   links_.clear();
   feeds_.clear();
   keys_.clear();
@@ -212,6 +236,7 @@ Loader::Done Loader::take_snapshot() {
   }
   for (const LoadedAccount& a : accounts->rows) {
     accounts_.insert(a.account.id.value);
+    (void)is_new(a);
     changes_.on_account(a.account, a.credentials);
   }
   for (const LeaderFeed& f : feeds->rows) {
@@ -296,16 +321,19 @@ Loader::Done Loader::apply_switches(const Ids& ids) {
 
 Loader::Done Loader::apply_accounts(const Ids& ids) {
   if (ids.empty()) return {};
-  const auto read = read_accounts(*connection_, options_.master_keys, &ids);
+  const auto read = read_accounts(*connection_, master_keys(), &ids);
   if (!read) return std::unexpected(read.error());
   Told found;
   for (const LoadedAccount& a : read->rows) {
     found.insert(a.account.id.value);
     accounts_.insert(a.account.id.value);
-    changes_.on_account(a.account, a.credentials);
+    // Sealed anew under another key it is the same account: its sessions need not hear of it.
+    if (is_new(a)) changes_.on_account(a.account, a.credentials);
   }
-  remove_missing(accounts_, ids, found,
-                 [&](const Uuid& id) { changes_.on_account_removed(AccountId{id}); });
+  remove_missing(accounts_, ids, found, [&](const Uuid& id) {
+    account_digests_.erase(id);
+    changes_.on_account_removed(AccountId{id});
+  });
   return tell_invalid(read->invalid);
 }
 
@@ -401,6 +429,20 @@ Loader::Done Loader::apply_ended_subscriptions() {
     ends_us_.erase(ends_us_.begin());
   }
   return ended.links.empty() ? Done{} : apply_links(ended);
+}
+
+bool Loader::is_new(const LoadedAccount& loaded) {
+  const Account& a = loaded.account;
+  const Credentials& c = loaded.credentials;
+  std::string text = fmt::format("{}|{}|{}|{}|{}|{}|", a.user.to_text(), to_text(a.venue),
+                                 a.connected, a.sandbox, a.egress, c.api_key.size());
+  text += c.api_key;
+  const Digest secret = sha256(c.secret.view()), passphrase = sha256(c.passphrase.view());
+  text += to_hex(secret) + to_hex(passphrase);
+  const Digest digest = sha256(text);
+  const auto [at, fresh] = account_digests_.try_emplace(a.id.value, digest);
+  if (fresh) return true;
+  return std::exchange(at->second, digest) != digest;
 }
 
 void Loader::tell_link(const LoadedLink& loaded) {

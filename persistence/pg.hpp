@@ -75,6 +75,9 @@ class PgLoader {
   virtual ~PgLoader() = default;
   [[nodiscard]] virtual bool loaded() const = 0;  // the first whole snapshot has been told
   [[nodiscard]] virtual bool connected() const = 0;
+  // Other master keys from now on, for rotation while running: accounts that did not open are read
+  // again. Any thread.
+  virtual void set_master_keys(std::vector<MasterKey> keys) = 0;
 };
 
 // --- rows that are not derived from the journal: security_events, audit_logs, api_keys.last_used_at ---

@@ -183,6 +183,10 @@ std::expected<int, std::string> rewrap_credentials(const std::string& database_u
                                                    std::span<const MasterKey> keys) try {
   if (keys.empty()) return std::unexpected("no master key given");
   pqxx::connection connection(database_url);
+  {  // the credentials stay what they are: no news for the running daemon
+    pqxx::nontransaction quiet(connection);
+    quiet.exec("SET oneclick.writer = 'engine'");
+  }
   int changed = 0;
   std::string after = Uuid{}.to_text();
   for (;;) {  // short transactions: the daemon goes on reading and trading meanwhile

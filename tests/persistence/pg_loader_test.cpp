@@ -1,6 +1,7 @@
 // The loader against a real PostgreSQL: what it tells at start, what it follows, what it refuses.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -437,6 +438,28 @@ TEST_F(LoaderTest, MovedOrAlteredCredentialsLeaveTheAccountOutAndRaiseOneSecurit
             "1|" + user(1).to_text() + "|high");
   seal_account(1);
   ASSERT_TRUE(soon([](const State& s) { return s.accounts.contains(account(1).to_text()); }));
+}
+
+TEST_F(LoaderTest, ARotationOfTheMasterKeyDisturbsNobody) {
+  start();
+  const int calls = changes_.state().calls;
+  const MasterKey fresh = test_key("k2", 8);
+  EXPECT_EQ(rewrap_credentials(url_, std::array{fresh, key_}), 4);
+  add_link(1);
+  ASSERT_TRUE(soon([](const State& s) { return s.links.contains(link_id(1)); }));
+  EXPECT_EQ(changes_.state().calls, calls + 1) << "the daemon does not even hear of it";
+  // Whoever touches such a row now needs the new key.
+  sql("UPDATE user_exchanges SET sandbox_mode = true WHERE id = '" + account(1).to_text() + "'");
+  ASSERT_TRUE(soon([](const State& s) { return s.accounts.size() == 3; }));
+  loader_->set_master_keys({fresh, key_});
+  ASSERT_TRUE(soon([](const State& s) { return s.snapshots == 2 && s.accounts.size() == 4; }));
+  EXPECT_TRUE(changes_.state().accounts.at(account(1).to_text()).sandbox);
+  // Sealed again by hand, with the same credentials: no news either.
+  const int after = changes_.state().calls;
+  seal_account(2);
+  add_link(3);
+  ASSERT_TRUE(soon([](const State& s) { return s.links.contains(link_id(3)); }));
+  EXPECT_EQ(changes_.state().calls, after + 1);
 }
 
 // Each row is written by the platform with one thing wrong; it gets its error, and nothing else

@@ -1,6 +1,7 @@
 // What a loader told, as text lines per row, for tests to wait for and compare.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -69,10 +70,10 @@ class RecordingChanges final : public ChangeSink {
     bool taken = false;
     change([&](State& s) {
       taken = refusals_ == 0;
-      if (taken)
+      const auto same = [&](const LeaderEvent& known) { return known.id == e.id; };
+      if (taken && std::ranges::none_of(s.events, same))  // the core, too, takes an id once
         s.events.push_back(e);
-      else
-        --refusals_;
+      if (!taken) --refusals_;
     });
     return taken;
   }

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "persistence/pg.hpp"
+#include "persistence/pg_query.hpp"
 #include "persistence/private_pg.hpp"
 
 namespace oneclick::test {
@@ -50,10 +51,16 @@ class PgServer {
     }
     dir_ = name;
     auto started = PrivatePostgres::start({.dir = dir_});
-    if (started)
-      server_ = std::move(*started);
-    else
+    if (!started) {
       problem_ = started.error();
+      return;
+    }
+    server_ = std::move(*started);
+    // Its transactions would come between those that tests count.
+    auto admin = PgQuery::connect(server_->url());
+    if (!admin || !admin->run("ALTER SYSTEM SET autovacuum = off") ||
+        !admin->run("SELECT pg_reload_conf()"))
+      problem_ = "cannot turn autovacuum off";
   }
   std::filesystem::path dir_;
   std::unique_ptr<PrivatePostgres> server_;
