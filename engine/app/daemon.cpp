@@ -196,6 +196,7 @@ void Daemon::on_entry(const JournalEntry& entry) {
   }
   const RecordKind kind = entry.record->kind;
   if (kind != RecordKind::outcome && kind != RecordKind::order && kind != RecordKind::fill) return;
+  if (!records_wanted_.load(std::memory_order_relaxed)) return;  // no stream is subscribed
   feeds_reactor_->post([this, record = *entry.record] {
     if (ingress_) ingress_->on_record(record);
   });
@@ -238,7 +239,8 @@ Daemon::Started Daemon::open_ingress() {
       {.sink = *router_,
        .clock = clock_,
        .find_event = [this](EventId id, auto answer) { questions_->ask(id, std::move(answer)); },
-       .on_refused = [this](const ingress::Refusal& refusal) { note_refusal(refusal); }});
+       .on_refused = [this](const ingress::Refusal& refusal) { note_refusal(refusal); },
+       .records_wanted = &records_wanted_});
   if (!opened) return std::unexpected(StartError{exit_codes::unavailable, "ingress.listen: " + opened.error()});
   ingress_ = std::move(*opened);
   return {};

@@ -114,6 +114,7 @@ class Daemon {
   std::unique_ptr<ControlSocket> control_;
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> records_wanted_{false};  // some stream of ingress is subscribed
 };
 
 }  // namespace oneclick
