@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -311,6 +311,31 @@ TEST_F(HttpTest, ClientRefusesWhatCannotBeSent) {
   const HttpResponse full = get(*client, plain);
   EXPECT_EQ(full.error, "queue full");
   EXPECT_FALSE(full.maybe_delivered);
+}
+
+TEST_F(HttpTest, IdleAndSlowPeersDoNotDelayOthers) {
+  ServerOptions options;
+  options.read_timeout_ns = 2 * second;
+  listen(recording(), options, false);
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  for (int i = 0; i < 300; ++i) {
+    crowd.push_back(std::make_unique<RawClient>(server->port()));
+    if (i % 3 == 1)
+      crowd.back()->send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nx");
+    if (i % 3 == 2) crowd.back()->send("GET / HT");
+  }
+  ASSERT_TRUE(run_until([&] { return server->connection_count() == 300; }));
+  const auto client = HttpClient::make(reactor, nullptr, url("http"), {});
+  for (int i = 0; i < 100; ++i) {
+    HttpRequest request;
+    request.target = "/";
+    request.timeout_ns = second;
+    ASSERT_EQ(get(*client, request).status, 200);
+  }
+  // And all of them are gone when their time is over.
+  EXPECT_TRUE(run_until([&] { return server->connection_count() <= 1; }));
+  EXPECT_TRUE(crowd[0]->closed());
+  EXPECT_TRUE(crowd[1]->received().starts_with("HTTP/1.1 408 "));
 }
 
 TEST_F(HttpTest, StopAcceptingKeepsWhatIsThere) {
