@@ -65,8 +65,10 @@ class ShardHost {
   [[nodiscard]] const JournalWriter& journal() const { return *journal_; }
   [[nodiscard]] bool sessions_up() const;
   [[nodiscard]] bool started() const { return started_; }
-  // As recovery left it; only before start().
-  [[nodiscard]] const Core& recovered_core() const { return recovered_.core; }
+  // As recovery left it, wherever it is by now; only before start().
+  [[nodiscard]] const Core& recovered_core() const {
+    return shard_ ? shard_->core() : recovered_.core;
+  }
   // When the last known fill of each followed account happened; what a snapshot hides counts as its time.
   [[nodiscard]] const std::map<AccountId, std::int64_t>& last_fills() const { return last_fills_; }
 
