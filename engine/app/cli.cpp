@@ -100,6 +100,16 @@ void add_migrate(CLI::App& root, Request& r) {
   app->callback([&r] { r.command = [&r] { return command_migrate(r.migrate); }; });
 }
 
+void add_paper(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "paper", "the paper exchange alone, speaking the exchanges' own protocols over TLS");
+  app->add_option("--config", r.paper.config_file,
+                  "its configuration (configs/paper-exchange.toml)")
+      ->required();
+  add_json(*app, r.paper.json);
+  app->callback([&r] { r.command = [&r] { return command_paper(r.paper); }; });
+}
+
 void add_keys(CLI::App& root, Request& r) {
   CLI::App* app = root.add_subcommand("keys", "API keys of those who feed events in");
   app->require_subcommand(1);
@@ -250,6 +260,7 @@ void add_commands(CLI::App& root, Request& r) {
   add_demo(root, r);
   add_check(root, r);
   add_migrate(root, r);
+  add_paper(root, r);
   add_keys(root, r);
   add_vault(root, r);
   add_kill_switch(root, r);

@@ -32,29 +32,6 @@ constexpr std::int64_t hour_ms = 3'600'000;
 // hasty.
 constexpr std::int64_t absence_proof_live_ms_min = 10'000;
 
-bool is_address(const std::string& text) {
-  unsigned char bytes[16];
-  return inet_pton(AF_INET, text.c_str(), bytes) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), bytes) == 1;
-}
-
-void read_listen(ConfigReader& reader, const std::string& key, ListenAddress& out) {
-  std::string text = out.address + ":" + std::to_string(out.port);
-  reader.text(key, text);
-  const std::size_t colon = text.rfind(':');
-  std::string address = text.substr(0, colon);
-  if (address.starts_with('[') && address.ends_with(']'))
-    address = address.substr(1, address.size() - 2);
-  std::uint16_t port = 0;
-  const std::string digits = colon == std::string::npos ? "" : text.substr(colon + 1);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  const bool whole =
-      error == std::errc() && !digits.empty() && end == digits.data() + digits.size();
-  if (!whole || !is_address(address))
-    return reader.refuse(key, "an IP address and a port of 0 to 65535, as in 127.0.0.1:8443");
-  out = {address, port};
-}
-
 void need_readable(ConfigReader& reader, const std::string& key, const std::string& path) {
   if (!path.empty() && access(path.c_str(), R_OK) != 0)
     reader.refuse(key, fmt::format("a file that can be read ({})", std::strerror(errno)));
@@ -162,7 +139,7 @@ void read_vault(ConfigReader& reader, const Environment& environment, Config::Va
 void read_listeners(ConfigReader& reader, Config& config) {
   auto& in = config.ingress;
   reader.section("ingress");
-  read_listen(reader, "ingress.listen", in.listen);
+  reader.listen("ingress.listen", in.listen);
   reader.text("ingress.tls_certificate_file", in.tls_certificate_file);
   reader.text("ingress.tls_key_file", in.tls_key_file);
   need_readable(reader, "ingress.tls_certificate_file", in.tls_certificate_file);
@@ -175,7 +152,7 @@ void read_listeners(ConfigReader& reader, Config& config) {
   reader.integer("ingress.requests_per_second_per_key", 1, 1'000'000,
                  in.requests_per_second_per_key);
   reader.section("operations");
-  read_listen(reader, "operations.listen", config.operations.listen);
+  reader.listen("operations.listen", config.operations.listen);
   if (!is_loopback(config.operations.listen.address))
     config.warnings.push_back(
         "operations.listen: not a loopback address: whoever reaches it sees the metrics");
@@ -226,7 +203,7 @@ void read_egress(ConfigReader& reader, std::vector<std::string>& addresses) {
   std::ranges::sort(sorted);
   const bool fine =
       std::ranges::all_of(addresses,
-                          [](const std::string& a) { return a.empty() || is_address(a); }) &&
+                          [](const std::string& a) { return a.empty() || is_ip_address(a); }) &&
       std::ranges::adjacent_find(sorted) == sorted.end() && addresses.size() <= 256;
   if (!fine) reader.refuse(key, "a list of different local IP addresses; \"\" stands for any");
 }
@@ -312,6 +289,12 @@ void read_log(ConfigReader& reader, Config::Log& log) {
 }
 
 }  // namespace
+
+bool is_ip_address(const std::string& text) {
+  unsigned char bytes[16];
+  return inet_pton(AF_INET, text.c_str(), bytes) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), bytes) == 1;
+}
 
 bool is_loopback(const std::string& host) {
   in_addr v4{};

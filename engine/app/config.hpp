@@ -29,6 +29,7 @@ struct ListenAddress {
   std::string address;  // an IP address
   std::uint16_t port;   // 0: any free one
 };
+[[nodiscard]] bool is_ip_address(const std::string& text);
 [[nodiscard]] bool is_loopback(const std::string& host);  // "localhost", 127.x.x.x, ::1
 
 struct Config {

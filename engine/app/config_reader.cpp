@@ -96,7 +96,7 @@ void ConfigReader::refuse(const std::string& key, const std::string& allowed) {
   refused_.insert(key);
   const auto found = table_.values.find(key);
   if (found == table_.values.end()) {
-    errors_.push_back(fmt::format("{}: not set; allowed: {}", key, allowed));
+    errors_.push_back(fmt::format("{}{}: not set; allowed: {}", label_, key, allowed));
   } else {
     errors_.push_back(fmt::format("{}: {} = {}: allowed: {}", found->second.where, key,
                                   shown(found->second), allowed));
@@ -144,6 +144,33 @@ void ConfigReader::text(const std::string& key, std::string& out) {
     out = value->text;
   }
   remember(key, toml_text(out), json_text(out));
+}
+
+void ConfigReader::refuse_unseen(const std::string& key, const std::string& allowed) {
+  if (!has(key)) return refuse(key, allowed);
+  refused_.insert(key);
+  errors_.push_back(fmt::format("{}: {}: allowed: {}", where(key), key, allowed));
+}
+
+void ConfigReader::secret(const std::string& key, std::string& out) {
+  const ConfigValue* value = take(key);
+  if (value == nullptr) return;
+  if (value->kind != ConfigValue::Kind::text) return refuse_unseen(key, "a text");
+  out = value->text;
+}
+
+void ConfigReader::listen(const std::string& key, ListenAddress& out) {
+  std::string value = fmt::format("{}:{}", out.address, out.port);
+  text(key, value);
+  const std::size_t colon = value.rfind(':');
+  std::string address = value.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  const auto port = integer_of(
+      std::string_view(value).substr(colon == std::string::npos ? value.size() : colon + 1));
+  if (!port || *port < 0 || *port > 65'535 || !is_ip_address(address))
+    return refuse(key, "an IP address and a port of 0 to 65535, as in 127.0.0.1:8443");
+  out = {address, static_cast<std::uint16_t>(*port)};
 }
 
 void ConfigReader::required(const std::string& key, std::string& out) {
@@ -223,11 +250,20 @@ std::vector<std::string> ConfigReader::names_below(const std::string& section) c
   return names;
 }
 
+std::vector<std::string> ConfigReader::keys_below(const std::string& section) const {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : table_.values)
+    if (key.starts_with(section + ".") && key.find('.', section.size() + 1) == std::string::npos)
+      names.push_back(key.substr(section.size() + 1));
+  return names;
+}
+
 std::vector<ConfigReader> ConfigReader::tables(const std::string& name) {
   known_lists_.insert(name);
   std::vector<ConfigReader> readers;
   if (const auto found = table_.lists.find(name); found != table_.lists.end())
-    for (const ConfigTable& table : found->second) readers.emplace_back(table);
+    for (const ConfigTable& table : found->second)
+      readers.emplace_back(table, fmt::format("{}: [[{}]]: ", table.sections.at(""), name));
   return readers;
 }
 

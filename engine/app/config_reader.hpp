@@ -19,6 +19,9 @@ namespace oneclick {
 class ConfigReader {
  public:
   explicit ConfigReader(ConfigTable table) : table_(std::move(table)) {}
+  // `label` stands before errors about what is not there.
+  ConfigReader(ConfigTable table, std::string label)
+      : label_(std::move(label)), table_(std::move(table)) {}
 
   // Each leaves `out` as it is where the key is absent or wrong.
   template <std::integral T>
@@ -30,6 +33,10 @@ class ConfigReader {
   void decimal(const std::string& key, std::string_view min, std::string_view max, Decimal& out);
   void ratio(const std::string& key, double min, double max, double& out);
   void text(const std::string& key, std::string& out);
+  // A text of any number of lines that no error shows.
+  void secret(const std::string& key, std::string& out);
+  // An IP address and a port: "127.0.0.1:8443", "[::1]:8443".
+  void listen(const std::string& key, ListenAddress& out);
   void texts(const std::string& key, std::vector<std::string>& out);
   void integers(const std::string& key, std::int64_t min, std::int64_t max, std::vector<int>& out);
   template <typename Enum>
@@ -52,8 +59,12 @@ class ConfigReader {
   void allow_section(const std::string& name) { known_sections_.insert(name); }
   // Names of the tables below a section, in order: usd_pegs -> USDT, USDC.
   [[nodiscard]] std::vector<std::string> names_below(const std::string& section) const;
+  // Names of the keys directly below a section.
+  [[nodiscard]] std::vector<std::string> keys_below(const std::string& section) const;
 
   [[nodiscard]] bool has(const std::string& key) const { return table_.values.contains(key); }
+  // As refuse(), without the value.
+  void refuse_unseen(const std::string& key, const std::string& allowed);
   [[nodiscard]] bool was_refused(const std::string& key) const { return refused_.contains(key); }
   // The value of the key is not allowed, for a reason this class does not know.
   void refuse(const std::string& key, const std::string& allowed);
@@ -76,6 +87,7 @@ class ConfigReader {
   [[nodiscard]] std::optional<std::vector<std::string>> items_of(const ConfigValue& value) const;
   void remember(const std::string& key, std::string toml, std::string json);
 
+  std::string label_;
   ConfigTable table_;
   std::set<std::string> known_, known_lists_, known_sections_, refused_;
   std::vector<std::string> errors_;
