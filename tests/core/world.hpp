@@ -1,5 +1,5 @@
-// A small world around a core: identities, a venue's instrument, accounts, links, and a clock that the
-// test moves. Everything the core says is kept.
+// A small world around a core: identities, a venue's instrument, accounts, links, and a clock that
+// the test moves. Everything the core says is kept.
 #pragma once
 
 #include <cstring>
@@ -12,18 +12,34 @@
 
 namespace oneclick::test {
 
-inline Decimal dec(std::string_view text) { return Decimal::of(text); }
+inline Decimal dec(std::string_view text) {
+  return Decimal::of(text);
+}
 template <typename AnyId>
 AnyId make_id(std::uint64_t kind, std::uint64_t n) {
   return AnyId{Uuid{mix(kind), n + 1}};
 }
-inline UserId leader_id(std::uint64_t n = 0) { return make_id<UserId>(1, n); }
-inline UserId follower_id(std::uint64_t n) { return make_id<UserId>(2, n); }
-inline AccountId account_id(std::uint64_t n) { return make_id<AccountId>(3, n); }
-inline LinkId link_id(std::uint64_t n) { return make_id<LinkId>(4, n); }
-inline ChannelId channel_id(std::uint64_t n = 0) { return make_id<ChannelId>(5, n); }
-inline SignalId signal_id(std::uint64_t n) { return make_id<SignalId>(6, n); }
-inline EventId event_id(std::uint64_t n) { return make_id<EventId>(7, n); }
+inline UserId leader_id(std::uint64_t n = 0) {
+  return make_id<UserId>(1, n);
+}
+inline UserId follower_id(std::uint64_t n) {
+  return make_id<UserId>(2, n);
+}
+inline AccountId account_id(std::uint64_t n) {
+  return make_id<AccountId>(3, n);
+}
+inline LinkId link_id(std::uint64_t n) {
+  return make_id<LinkId>(4, n);
+}
+inline ChannelId channel_id(std::uint64_t n = 0) {
+  return make_id<ChannelId>(5, n);
+}
+inline SignalId signal_id(std::uint64_t n) {
+  return make_id<SignalId>(6, n);
+}
+inline EventId event_id(std::uint64_t n) {
+  return make_id<EventId>(7, n);
+}
 
 inline constexpr std::int64_t ms_ns = 1'000'000;
 inline constexpr std::int64_t s_ns = 1'000'000'000;
@@ -201,7 +217,9 @@ class World {
     e.touch = {.bid = bid, .ask = ask, .time_ns = now_ns};
     return e;
   }
-  void leader(Side side, std::string_view quantity) { give(make_event(leader_fill(side, quantity))); }
+  void leader(Side side, std::string_view quantity) {
+    give(make_event(leader_fill(side, quantity)));
+  }
   [[nodiscard]] LeaderEvent signal(LeaderEventKind kind, std::uint64_t signal, SignalType type,
                                    std::string_view quantity = "0") {
     LeaderEvent e = leader_fill(Side::buy, quantity);
