@@ -336,4 +336,21 @@ std::string Stage::daemon_toml() const {
   return out;
 }
 
+std::string Stage::exchange_toml() const {
+  const std::string dir = options_.dir.string();
+  std::string out = fmt::format(
+      "[exchange]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"{}/cert.pem\"\nkey_file = \"{}/key.pem\"\n"
+      "admin_token = \"{}\"\nreplay_speed = \"{}\"\n\n",
+      exchange_port_, dir, dir, admin_token_, options_.replay_speed);
+  // A thousand accounts are read back within seconds, and again after every restart: a real venue's
+  // budget would spread that over minutes. The engine obeys whatever limits the exchange states.
+  out += "[limits]\nweight_per_minute = 100000000\nraw_per_five_minutes = 100000000\n"
+         "orders_per_ten_seconds = 1000\n\n";
+  for (const auto& [symbol, file, step] : {std::tuple{"BTC/USDT", "btcusdt_1s.csv", "0.00001"},
+                                           std::tuple{"ETH/USDT", "ethusdt_1s.csv", "0.0001"}})
+    out += fmt::format("[[symbols]]\nsymbol = \"{}\"\ntick = \"0.01\"\nnotional_min = \"5\"\nstep = \"{}\"\nquantity_min = \"{}\"\nfigures_file = \"{}\"\n\n",
+                       symbol, step, step, (options_.market_dir / file).string());
+  return out + demo::paper_accounts_toml(world_) + options_.extra_paper_toml;
+}
+
 }  // namespace oneclick
