@@ -90,6 +90,41 @@ void put_leader_event(CopyRows& rows, const LeaderRow& row) {
   rows.int4(static_cast<std::int32_t>(row.links_matched));
 }
 
+bool is_ingress_signal(const LeaderEvent& e) {
+  const bool concerns = e.kind == LeaderEventKind::signal_published ||
+                        e.kind == LeaderEventKind::signal_closed;
+  return concerns && e.source != EventSource::database && !e.signal.is_nil();
+}
+
+std::string_view signal_type_text(SignalType type) {
+  switch (type) {
+    case SignalType::none:
+      return "";
+    case SignalType::buy:
+      return "buy";
+    case SignalType::sell:
+      return "sell";
+    case SignalType::hold:
+      return "hold";
+  }
+  return "";
+}
+
+void put_signal(CopyRows& rows, const LeaderEvent& e) {
+  rows.begin_row(11);
+  rows.uuid(e.signal.value);
+  rows.uuid(e.channel.value);
+  rows.uuid(e.leader.value);
+  rows.text(signal_type_text(e.signal_type));
+  rows.text(e.symbol.view());
+  rows.numeric_or_null(e.price);
+  rows.numeric_or_null(e.stop_loss);
+  rows.numeric_or_null(e.take_profit);
+  rows.numeric_or_null(e.quantity);
+  rows.time(e.event_time_ns);
+  rows.boolean(e.kind == LeaderEventKind::signal_closed);
+}
+
 void put_outcome(CopyRows& rows, const OutcomeRecord& o) {
   rows.begin_row(12);
   rows.uuid(o.event.value);
@@ -258,8 +293,11 @@ class RowsBuilder {
     }
   }
   SinkRows finish() {
-    for (const LeaderRow& row : leader_events_)
+    for (const LeaderRow& row : leader_events_) {
       put_leader_event(table(SinkTable::leader_events), row);
+      const LeaderEvent& event = row.record->leader_event.event;
+      if (is_ingress_signal(event)) put_signal(table(SinkTable::signals), event);
+    }
     for (const OrderRecord* order : orders_) put_trade(table(SinkTable::trades), *order);
     for (const auto& [key, r] : instruments_)
       put_instrument(table(SinkTable::instruments), r->instrument, r->time_ns);

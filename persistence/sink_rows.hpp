@@ -26,6 +26,7 @@ struct SinkRecord {
 struct SinkTable {
   enum Id : std::uint8_t {
     leader_events,
+    signals,
     copy_outcomes,
     trades,
     trade_history,
