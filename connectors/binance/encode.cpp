@@ -166,11 +166,11 @@ void write_request_id(std::uint32_t id, char* out) {
 }
 
 // Hot path 6/7: names in alphabetical order, once as the text that is signed and once as JSON.
-std::size_t encode_place(const RequestTemplate& account, const NewOrder& order,
-                         std::uint32_t request_id, std::int64_t timestamp_ms, char* out) {
-  char signed_text[request_bytes_max];
-  Cursor text(signed_text);
-  Cursor json(out);
+UnsignedSizes encode_unsigned_place(const RequestTemplate& account, const NewOrder& order,
+                                    std::uint32_t request_id, std::int64_t timestamp_ms,
+                                    char* json_out, char* text_out) {
+  Cursor text(text_out);
+  Cursor json(json_out);
   json.put("{\"id\":\"");
   write_request_id(request_id, json.at());
   json.skip(request_id_size);
@@ -231,9 +231,24 @@ std::size_t encode_place(const RequestTemplate& account, const NewOrder& order,
   text.put("&type=");
   text.put(kind);
   json.put("\",\"signature\":\"");
-  json.skip(account.signer().sign_parameters(text.view(), json.at()));
+  return {json.size(), text.size()};
+}
+
+std::size_t append_signature(char* json_end, const Digest& signature) {
+  write_hex(signature.data(), signature.size(), json_end);
+  std::memcpy(json_end + 2 * signature.size(), "\"}}", 3);
+  return 2 * signature.size() + 3;
+}
+
+std::size_t encode_place(const RequestTemplate& account, const NewOrder& order,
+                         std::uint32_t request_id, std::int64_t timestamp_ms, char* out) {
+  char text[request_bytes_max];
+  const UnsignedSizes sizes =
+      encode_unsigned_place(account, order, request_id, timestamp_ms, out, text);
+  Cursor json(out + sizes.json);
+  json.skip(account.signer().sign_parameters({text, sizes.text}, json.at()));
   json.put("\"}}");
-  return json.size();
+  return sizes.json + json.size();
 }
 
 Params place_params(const NewOrder& order) {

@@ -56,8 +56,18 @@ inline constexpr std::size_t request_bytes_max = 1024;
 // Ids of requests on one connection are eight hexadecimal digits.
 inline constexpr std::size_t request_id_size = 8;
 
-// Hot path 6/7. order.place, signed, as one JSON message; returns its size. `out` has room for
-// request_bytes_max.
+// Hot path 6/7. order.place but for its signature: the message up to where it goes, and the text to
+// be signed. Both buffers have room for request_bytes_max.
+struct UnsignedSizes {
+  std::size_t json;
+  std::size_t text;
+};
+UnsignedSizes encode_unsigned_place(const RequestTemplate& account, const NewOrder& order,
+                                    std::uint32_t request_id, std::int64_t timestamp_ms, char* json,
+                                    char* text);
+// Ends such a message; returns the size of what was added (at most signature_size_max + 3).
+std::size_t append_signature(char* json_end, const Digest& signature);
+// The whole of it at once, with whatever key the account has; returns the message's size.
 std::size_t encode_place(const RequestTemplate& account, const NewOrder& order,
                          std::uint32_t request_id, std::int64_t timestamp_ms, char* out);
 

@@ -4,6 +4,7 @@
 // event.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -64,6 +65,16 @@ struct AttachedAccount {
   std::vector<Asset> told;     // assets whose balance the core was told
 };
 
+// Orders of one batch wait here for each other, so that their signatures are made together.
+struct StagedOrder {
+  std::uint32_t id;
+  std::uint32_t line;  // serial
+  const Signer* signer;
+  UnsignedSizes sizes;
+  char json[request_bytes_max];
+  char text[request_bytes_max];
+};
+
 class Session final : public OrderSession {
  public:
   Session(net::Reactor& reactor, std::shared_ptr<VenueShared> shared, std::uint8_t egress,
@@ -82,6 +93,8 @@ class Session final : public OrderSession {
   SubmitResult submit_place(AttachedAccount& a, Line& line, const Intent& intent);
   SubmitResult submit_question(AttachedAccount& a, Line& line, const Intent& intent);
   void send_request(Line& line, Pending& row, std::uint32_t id, const std::string& message);
+  void commit_staged();
+  void drop_staged(std::uint32_t serial);
   void finish_commit(Line& line, std::uint32_t id);
   void note_written(Line& line);
   void on_message(std::uint32_t serial, std::string_view json);
@@ -159,6 +172,9 @@ class Session final : public OrderSession {
   std::deque<AccountSlot> to_reconcile_;
   std::size_t subscribing_ = 0;  // requests without an answer
   std::size_t reads_open_ = 0;
+  static constexpr std::size_t staged_max = 16;
+  std::array<StagedOrder, staged_max> staged_;
+  std::size_t staged_count_ = 0;
   std::deque<Event> held_;                 // nobody took them yet
   std::vector<std::string> read_symbols_;  // venue symbols whose open orders are read one by one
   std::vector<Asset> quote_assets_;        // told as zero when an account has none

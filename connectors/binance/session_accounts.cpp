@@ -78,6 +78,7 @@ void Session::attach(AccountSlot slot, const Account& account, const Credentials
 void Session::detach(AccountSlot slot) {
   AttachedAccount* const a = account_at(slot);
   if (a == nullptr) return;
+  if (staged_count_ > 0) commit_staged();  // they are signed with its key
   drop_subscription(*a);
   accounts_[slot].reset();
   --account_count_;

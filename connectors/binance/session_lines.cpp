@@ -161,6 +161,7 @@ void Session::on_close(std::uint32_t serial, std::string_view why) {
   if (why != "replaced")
     log_warning("binance order connection closed", {{"why", why}, {"was_open", was_open}});
   update_up();
+  drop_staged(serial);
   if (line->in_flight > 0) {
     for (std::size_t i = 0; i < pending_.capacity(); ++i) {
       Pending& row = pending_.at(i);

@@ -28,6 +28,10 @@ class Signer {
   // The same for a text that begins with "apiKey=<key>&", as the sorted parameters of a WebSocket
   // API request do: the whole blocks of that beginning are hashed already.
   std::size_t sign_parameters(std::string_view text, char* out) const;
+  // The same as a part of a batch, for HMAC keys: `out` is filled by sign_many.
+  [[nodiscard]] HmacJob job(std::string_view text, Digest* out) const {
+    return {&hmac_, &prefix_, text.substr(prefix_.size), out};
+  }
 
  private:
   Signer() = default;
