@@ -141,8 +141,7 @@ std::optional<Problem> take_update(const Message& message, LeaderEvent& event) {
     return field_problem(Field::new_value, text, "not a price", "a decimal, not negative");
   }
   if (type == "stop_loss") event.stop_loss = *value;
-  if (type == "take_profit") event.take_profit = *value;
-  if (type == "price_target") event.price = *value;
+  if (type == "take_profit" || type == "price_target") event.take_profit = *value;
   return std::nullopt;
 }
 
@@ -218,18 +217,25 @@ std::expected<Wanted, Problem> signal_update_of(const Message& message, const Ca
   if (auto p = check_id(message)) return std::unexpected(*p);
   const SignalId signal = caller.path_signal.value_or(SignalId{message[Field::signal_id].uuid});
   const KnownSignal* known = find_signal(signal);
-  if (known == nullptr && !message.has(Field::channel_id)) {
-    Problem problem =
-        field_problem(Field::channel_id, "", "the signal was not published here lately",
-                      "its channel_id beside the update");
-    problem.status = 404;
-    return std::unexpected(problem);
+  if (known == nullptr) {
+    for (const Field needed : {Field::channel_id, Field::asset_symbol}) {
+      if (message.has(needed)) continue;
+      Problem problem = field_problem(needed, "", "the signal was not published here lately",
+                                      "its channel_id and asset_symbol beside the update");
+      problem.status = 404;
+      return std::unexpected(problem);
+    }
   }
   const ChannelId channel =
       known != nullptr ? known->channel : ChannelId{message[Field::channel_id].uuid};
   if (message.has(Field::channel_id) && ChannelId{message[Field::channel_id].uuid} != channel) {
     return std::unexpected(field_problem(Field::channel_id, message[Field::channel_id].text,
                                          "not the signal's channel", channel.to_text()));
+  }
+  if (known != nullptr && message.has(Field::asset_symbol) &&
+      message[Field::asset_symbol].text != known->symbol.view()) {
+    return std::unexpected(field_problem(Field::asset_symbol, message[Field::asset_symbol].text,
+                                         "not the signal's symbol", known->symbol.view()));
   }
   const auto creator = creator_of(channel, message, caller, keys);
   if (!creator) return std::unexpected(creator.error());
@@ -240,9 +246,7 @@ std::expected<Wanted, Problem> signal_update_of(const Message& message, const Ca
   event.channel = channel;
   event.signal = signal;
   event.event_time_ns = *time;
-  if (known != nullptr) event.symbol = known->symbol;
-  if (message.has(Field::asset_symbol))
-    event.symbol = Symbol::cut(message[Field::asset_symbol].text);
+  event.symbol = known != nullptr ? known->symbol : Symbol::cut(message[Field::asset_symbol].text);
   if (closes(message)) {
     event.kind = LeaderEventKind::signal_closed;
     event.id = signal_event_id(signal, event.kind, 0);  // a signal ends once

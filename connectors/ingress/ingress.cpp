@@ -166,6 +166,10 @@ class Service final : public Ingress {
   void on_event_journaled(EventId id, std::uint64_t seq) override {
     intake_.on_event_journaled(id, seq);
   }
+  void on_event_journaled(const LeaderEvent& event, std::uint64_t seq) override {
+    intake_.learn_signal(event);
+    intake_.on_event_journaled(event.id, seq);
+  }
   void restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
                std::int64_t time_ns) override {
     intake_.restore(id, body_hash, seq, time_ns);

@@ -82,6 +82,9 @@ class Ingress {
   // The reactor's thread. An event is in the journal: its senders get their answer. seq 0: it was
   // there before, position not known.
   virtual void on_event_journaled(EventId id, std::uint64_t seq) = 0;
+  // The same with the whole event, whoever sent it: a signal published elsewhere becomes known
+  // here.
+  virtual void on_event_journaled(const LeaderEvent& event, std::uint64_t seq) = 0;
   // After a start: events the journal holds, for idempotency.
   virtual void restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
                        std::int64_t time_ns) = 0;

@@ -189,8 +189,8 @@ Daemon::Started Daemon::connect_venues() {
 void Daemon::on_entry(const JournalEntry& entry) {
   if (entry.event != nullptr) {
     if (entry.event->kind != EventKind::leader || entry.event->shard != 0) return;
-    feeds_reactor_->post([this, id = entry.event->leader.id, seq = entry.event->seq] {
-      if (ingress_) ingress_->on_event_journaled(id, seq);
+    feeds_reactor_->post([this, leader = entry.event->leader, seq = entry.event->seq] {
+      if (ingress_) ingress_->on_event_journaled(leader, seq);
     });
     return;
   }

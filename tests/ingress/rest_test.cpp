@@ -85,14 +85,28 @@ TEST_F(RestTest, UpdatesCloseOrAmendASignal) {
   EXPECT_EQ(sink.events[2].signal, SignalId{uuid_of(100)});
   EXPECT_EQ(sink.events[2].id,
             signal_event_id(SignalId{uuid_of(100)}, LeaderEventKind::signal_closed, 0));
-  // A signal that is not known here needs its channel.
+  // A signal that is not known here needs its channel and symbol.
   const std::string unknown = "/v1/signals/" + uuid_of(101).to_text() + "/updates";
   EXPECT_EQ(post(unknown, R"({"status":"cancelled"})", leader_key).status, 404);
-  EXPECT_EQ(post(unknown, R"({"status":"cancelled","channel_id":")" + channel.to_text() + "\"}",
+  const std::string channel_only =
+      R"({"status":"cancelled","channel_id":")" + channel.to_text() + "\"";
+  EXPECT_EQ(post(unknown, channel_only + "}", leader_key).status, 404);
+  EXPECT_EQ(post(unknown, channel_only + R"(,"asset_symbol":"ETH/USDT"})", leader_key).status, 202);
+  EXPECT_EQ(sink.events[3].symbol.view(), "ETH/USDT");
+  // One that came in elsewhere is known from the journal.
+  LeaderEvent elsewhere{};
+  elsewhere.id = EventId{uuid_of(5)};
+  elsewhere.kind = LeaderEventKind::signal_published;
+  elsewhere.signal = SignalId{uuid_of(102)};
+  elsewhere.channel = channel;
+  elsewhere.symbol = Symbol::cut("SOL/USDT");
+  ingress->on_event_journaled(elsewhere, 9);
+  EXPECT_EQ(post("/v1/signals/" + uuid_of(102).to_text() + "/updates", R"({"status":"expired"})",
                  leader_key)
                 .status,
             202);
-  EXPECT_EQ(sink.events.size(), 4u);
+  EXPECT_EQ(sink.events[4].symbol.view(), "SOL/USDT");
+  EXPECT_EQ(sink.events.size(), 5u);
 }
 
 struct BadRow {
@@ -261,6 +275,7 @@ TEST_F(RestTest, BadUpdatesAreRefusedByName) {
       {"no identity", R"({"update_type":"stop_loss","new_value":"1"})", "id"},
       {"another signal", R"({"signal_id":")" + uuid_of(7).to_text() + R"(","status":"closed"})",
        "signal_id"},
+      {"another symbol", R"({"asset_symbol":"ETH/USDT","status":"closed"})", "asset_symbol"},
       {"another channel", R"({"channel_id":")" + dead_channel.to_text() + R"(","status":"closed"})",
        "channel_id"},
   };
