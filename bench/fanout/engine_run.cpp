@@ -144,6 +144,23 @@ class Daemon final : public EngineRun {
     return std::unexpected("not quiet: " + last + "\n" + end_of(dir_ / "daemon.log"));
   }
 
+  std::string explain() override {
+    std::string out;
+    const std::string text = fetch("/metrics");
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      const std::string_view line(text.data() + at, end - at);
+      at = end + 1;
+      const bool told = line.starts_with("oneclick_copy_outcomes_total") ||
+                        line.starts_with("oneclick_order_acks_total") ||
+                        line.starts_with("oneclick_leader_events_total") ||
+                        line.starts_with("oneclick_accounts_reconciled ") ||
+                        line.starts_with("oneclick_orders_sent_total");
+      if (told && !line.ends_with(" 0")) out.append("\n  ").append(line);
+    }
+    return out;
+  }
+
   void halt() override {
     if (process_) process_->signal(SIGSTOP);
   }
@@ -254,6 +271,8 @@ class Daemon final : public EngineRun {
       last = fmt::format("{} of {} accounts reconciled", reconciled, accounts_);
       return reconciled >= static_cast<double>(accounts_) && !fetch("/readyz").empty();
     });
+    if (const auto code = process_->exit_code(); code.has_value())
+      last = fmt::format("ended with {}", *code);
     if (!ready)
       return std::unexpected("daemon not ready: " + last + "\n" + end_of(dir_ / "daemon.log"));
     const auto subscribed = receiver_.subscriptions();

@@ -33,6 +33,8 @@ class EngineRun {
   [[nodiscard]] virtual std::expected<std::int64_t, std::string> trade(std::size_t size_index) = 0;
   // Until nothing is under way any more: outcomes written, orders complete, the sink caught up.
   [[nodiscard]] virtual std::expected<void, std::string> wait_quiet() = 0;
+  // What the daemon decided so far, for the message when a round went wrong.
+  [[nodiscard]] virtual std::string explain() = 0;
   // Halts the daemon while another sender is measured, so that its spinning does not disturb.
   virtual void halt() = 0;
   virtual void go_on() = 0;

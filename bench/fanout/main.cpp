@@ -169,7 +169,12 @@ class Bench {
     must(engine_->wait_quiet(), "engine before a round");
     must(receiver_->arm({static_cast<std::uint32_t>(followers), 1, burst_timeout_ns}), "receiver");
     settle();
-    return sample_of(must(engine_->trade(size_index), "leader trade"), followers);
+    const std::int64_t trigger = must(engine_->trade(size_index), "leader trade");
+    try {
+      return sample_of(trigger, followers);
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error(std::string("engine: ") + error.what() + engine_->explain());
+    }
   }
 
   // The receiver has said that it is armed; give it the moment to get back to its loop.
