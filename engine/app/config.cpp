@@ -109,7 +109,7 @@ void read_database(ConfigReader& reader, const Environment& environment, Config&
     reader.error(fmt::format("{}: database.url: a secret does not belong here; allowed: {}",
                              reader.where("database.url"), allowed));
   const auto variable = environment.find("ONECLICK_DATABASE_URL");
-  if (variable != environment.end()) {
+  if (variable != environment.end() && !variable->second.empty()) {
     config.database_url = variable->second;
     if (!looks_like_database(config.database_url))
       reader.error(fmt::format(
@@ -129,7 +129,8 @@ void read_vault(ConfigReader& reader, const Environment& environment, Config::Va
   reader.section("vault");
   reader.text("vault.master_key_file", vault.master_key_file);
   const auto variable = environment.find("ONECLICK_MASTER_KEY_FILE");
-  if (variable != environment.end()) vault.master_key_file = variable->second;
+  if (variable != environment.end() && !variable->second.empty())
+    vault.master_key_file = variable->second;
   if (vault.master_key_file.empty())
     reader.refuse(
         "vault.master_key_file",
