@@ -298,6 +298,31 @@ TEST_F(SessionTest, ALostConnectionMakesEveryOpenOrderUnknownAndComesBack) {
   EXPECT_EQ(update(key(60)).kind, OrderUpdateKind::accepted);
 }
 
+TEST_F(SessionTest, WhatNeverReachedTheConnectionWasNotSent) {
+  start_reconciled();
+  venue.cut_all();
+  ASSERT_EQ(session->submit(intent(IntentKind::place, key(1))), SubmitResult::queued);
+  EXPECT_GT(session->backlog_bytes(), 0U);
+  const OrderUpdate u = update(key(1));  // no flush: the loss is noticed first
+  EXPECT_EQ(u.kind, OrderUpdateKind::not_sent);
+  EXPECT_EQ(u.reason, Reason::session_down);
+  EXPECT_EQ(u.source, UpdateSource::gate);
+  settle();
+  EXPECT_EQ(venue.count("order.place"), 0U);
+}
+
+TEST_F(SessionTest, SignsABatchOfAnySizeWithEachAccountsOwnKey) {
+  start_reconciled(40);
+  std::uint64_t n = 0;
+  for (const AccountSlot size : {1U, 2U, 3U, 4U, 5U, 15U, 16U, 17U, 40U}) {
+    for (AccountSlot slot = 0; slot < size; ++slot)
+      ASSERT_EQ(session->submit(intent(IntentKind::place, key(n++), slot)), SubmitResult::queued);
+    session->flush();
+    ASSERT_TRUE(run_until([&] { return sink.count(OrderUpdateKind::accepted) == n; }));
+  }
+  EXPECT_EQ(venue.bad_signatures, 0U);
+}
+
 TEST_F(SessionTest, IsDownWhileThereIsNoConnection) {
   start_reconciled();
   venue.server.reset();
