@@ -28,6 +28,7 @@ constexpr std::int64_t backoff_ns_max = 2'000'000'000;
 // An offset that moved over inputs without rows is worth a commit only now and then.
 constexpr std::int64_t offset_only_ns = 200'000'000;
 constexpr std::int64_t idle_ns = 2'000'000;
+constexpr int entries_a_turn = 20'000;
 
 struct Batch {
   std::vector<SinkRecord> records;
@@ -136,7 +137,7 @@ void Sink::run() {
     }
     if (!collect()) continue;
     if (!is_due()) {
-      stop_.wait(idle_ns);
+      if (is_at_end_ || is_refused_) stop_.wait(idle_ns);
     } else if (!write() || is_refused_) {
       stop_.wait(backoff_.next());
     }
@@ -191,7 +192,9 @@ void Sink::close(std::string_view why) {
 }
 
 bool Sink::collect() {
-  while (batch_.records.size() < options_.batch_records_max && !is_refused_) {
+  // Inputs without rows may come by the million: look up now and then.
+  for (int n = 0; n < entries_a_turn && !is_refused_; ++n) {
+    if (batch_.records.size() >= options_.batch_records_max) break;
     const auto entry = reader_->next();
     if (!entry) {
       close(entry.error().message);

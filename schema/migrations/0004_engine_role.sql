@@ -40,6 +40,7 @@ BEGIN
     'UPDATE (last_used_at) ON public.api_keys',
     'UPDATE (api_key, api_secret, passphrase, updated_at) ON public.user_exchanges',
     'UPDATE (follow_type) ON public.signal_followers',
+    'INSERT, UPDATE (status, closed_at, updated_at) ON public.trading_signals',
     -- its own
     'INSERT, UPDATE ON engine.leader_events, engine.instruments, engine.symbol_map,
        engine.kill_switches, engine.sink_offsets, engine.change_cursors',

@@ -427,6 +427,16 @@ TEST(Schema, TheEngineRoleCanDoOnlyWhatItNeeds) {
                                      .ring_dir = folder.path()},
                                     metrics);
   ASSERT_TRUE(writer.has_value()) << writer.error().message;
+  Record signal = leader_record(5, 0);
+  signal.leader_event.event.kind = LeaderEventKind::signal_published;
+  signal.leader_event.event.source = EventSource::rest;
+  signal.leader_event.event.signal = id_of<SignalId>(6, 1);
+  signal.leader_event.event.channel = id_of<ChannelId>(7, 1);
+  signal.leader_event.event.signal_type = SignalType::buy;
+  (*writer)->append(signal);
+  signal.leader_event.event.kind = LeaderEventKind::signal_closed;
+  signal.leader_event.event.id = event_id(6);
+  (*writer)->append(signal);
   (*writer)->append(leader_record(1, 1));
   (*writer)->append(outcome_record(1, 1));
   (*writer)->append(order_record(1, 1, 0, OrderStatus::pending, {}));
