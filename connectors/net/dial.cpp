@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <charconv>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -15,6 +16,23 @@ namespace asio = boost::asio;
 // is chosen at connect, unique per destination only.
 using BindAddressNoPort = asio::detail::socket_option::boolean<IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT>;
 
+// Addresses that no resolver needs to be asked for: literals, and "localhost", which is loopback by
+// definition (RFC 6761) and must not wait for a name server where the hosts file lacks one family.
+std::vector<asio::ip::tcp::endpoint> without_resolver(const std::string& host,
+                                                      const std::string& port) {
+  unsigned number = 0;
+  const auto [end, bad] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (bad != std::errc{} || end != port.data() + port.size() || number > 65535) return {};
+  const auto at = static_cast<std::uint16_t>(number);
+  if (host == "localhost") {
+    return {{asio::ip::address_v4::loopback(), at}, {asio::ip::address_v6::loopback(), at}};
+  }
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host, error);
+  if (error) return {};
+  return {{address, at}};
+}
+
 }  // namespace
 
 Dial::Dial(Reactor::Impl& reactor) : resolver_(reactor.io), socket_(reactor.io) {}
@@ -24,11 +42,22 @@ void Dial::start(const std::string& host, const std::string& port, const std::st
   done_ = std::move(done);
   local_address_ = local_address;
   target_ = host + ":" + port;
-  resolver_.async_resolve(host, port,
-                          [self = shared_from_this()](const boost::system::error_code& error,
-                                                      Tcp::resolver::results_type found) {
-                            self->on_resolved(error, std::move(found));
-                          });
+  if (auto known = without_resolver(host, port); !known.empty()) {
+    asio::post(socket_.get_executor(),
+               [self = shared_from_this(), known = std::move(known)] { self->on_resolved(known); });
+    return;
+  }
+  resolver_.async_resolve(
+      host, port,
+      [self = shared_from_this()](const boost::system::error_code& error,
+                                  const Tcp::resolver::results_type& found) {
+        if (!self->done_) return;
+        if (error) {
+          self->fail("cannot resolve " + self->target_ + ": " + error.message());
+          return;
+        }
+        self->on_resolved({found.begin(), found.end()});
+      });
 }
 
 void Dial::cancel() {
@@ -38,14 +67,9 @@ void Dial::cancel() {
   socket_.close(ignored);
 }
 
-void Dial::on_resolved(const boost::system::error_code& error, Tcp::resolver::results_type found) {
+void Dial::on_resolved(std::vector<Tcp::endpoint> found) {
   if (!done_) return;
-  if (error) {
-    fail("cannot resolve " + target_ + ": " + error.message());
-    return;
-  }
   found_ = std::move(found);
-  next_ = found_.begin();
   problem_ = "no usable address for " + target_;
   try_next();
 }
@@ -66,8 +90,8 @@ std::string Dial::prepare(const Tcp::endpoint& remote) {
 }
 
 void Dial::try_next() {
-  while (next_ != found_.end()) {
-    const Tcp::endpoint remote = next_++->endpoint();
+  while (next_ < found_.size()) {
+    const Tcp::endpoint remote = found_[next_++];
     if (std::string problem = prepare(remote); !problem.empty()) {
       problem_ = "cannot connect to " + target_ + ": " + problem;
       continue;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <boost/asio/ip/tcp.hpp>
 
@@ -25,15 +26,15 @@ class Dial : public std::enable_shared_from_this<Dial> {
 
  private:
   using Tcp = boost::asio::ip::tcp;
-  void on_resolved(const boost::system::error_code& error, Tcp::resolver::results_type found);
+  void on_resolved(std::vector<Tcp::endpoint> found);
   void try_next();
   [[nodiscard]] std::string prepare(const Tcp::endpoint& remote);
   void fail(const std::string& why);
 
   Tcp::resolver resolver_;
   Tcp::socket socket_;
-  Tcp::resolver::results_type found_;
-  Tcp::resolver::results_type::iterator next_;
+  std::vector<Tcp::endpoint> found_;
+  std::size_t next_ = 0;
   std::string local_address_;
   std::string target_;
   std::string problem_;
