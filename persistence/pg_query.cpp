@@ -2,6 +2,8 @@
 
 #include <libpq-fe.h>
 
+#include "persistence/pg_text.hpp"
+
 namespace oneclick {
 
 namespace {
@@ -68,7 +70,8 @@ PgQuery::~PgQuery() = default;
 
 std::expected<PgQuery, std::string> PgQuery::connect(const std::string& database_url) {
   auto impl = std::make_unique<Impl>(PQconnectdb(database_url.c_str()));
-  if (PQstatus(impl->connection) != CONNECTION_OK) return std::unexpected(impl->error());
+  if (PQstatus(impl->connection) != CONNECTION_OK)
+    return std::unexpected(without_password(impl->error(), database_url));
   PQsetNoticeProcessor(impl->connection, [](void*, const char*) {}, nullptr);
   return PgQuery(std::move(impl));
 }

@@ -78,7 +78,7 @@ int list(const KeysArguments& arguments) {
                   .text("id", k.id)
                   .text("user_id", k.user_id)
                   .text("name", k.name)
-                  .text("permissions", k.permissions)
+                  .raw("permissions", k.permissions.empty() ? "null" : k.permissions)
                   .text("created_at", k.created_at)
                   .text("expires_at", k.expires_at)
                   .text("last_used_at", k.last_used_at)
