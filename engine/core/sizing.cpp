@@ -123,7 +123,9 @@ Decimal capped_price(Decimal ask, std::int32_t slippage_bps, Decimal tick) {
 }
 
 i128 cost_fine(Decimal notional, std::int32_t fee_bps) {
-  return notional.e8() * (bps + fee_bps);
+  // Far above any balance, and its product still fits.
+  constexpr Decimal enough = Decimal::from_e8(static_cast<i128>(1) << 100);
+  return min(notional, enough).e8() * (bps + fee_bps);
 }
 
 EntrySize size_entry(const EntryDemand& d) {
