@@ -135,10 +135,11 @@ class Daemon final : public EngineRun {
       const std::string text = fetch("/metrics");
       const double outcomes = sum_of(text, "oneclick_copy_outcomes_total").value_or(-1);
       const double unknown = sum_of(text, "oneclick_unknown_orders").value_or(-1);
-      const double lag = sum_of(text, "oneclick_sink_lag_records").value_or(-1);
-      last = fmt::format("{} of {} outcomes, {} orders unknown, {} records behind", outcomes,
-                         outcomes_expected_, unknown, lag);
-      return outcomes >= static_cast<double>(outcomes_expected_) && unknown == 0 && lag == 0;
+      const double appended = sum_of(text, "oneclick_journal_appended_records_total").value_or(-1);
+      last = fmt::format("{} of {} outcomes, {} orders unknown, {} records of the journal",
+                         outcomes, outcomes_expected_, unknown, appended);
+      return outcomes >= static_cast<double>(outcomes_expected_) && unknown == 0 && appended >= 0 &&
+             sink_has_reached(appended);
     });
     if (quiet) return {};
     return std::unexpected("not quiet: " + last + "\n" + end_of(dir_ / "daemon.log"));
@@ -158,6 +159,11 @@ class Daemon final : public EngineRun {
                         line.starts_with("oneclick_orders_sent_total");
       if (told && !line.ends_with(" 0")) out.append("\n  ").append(line);
     }
+    try {
+      if (unanswered_) out += "\n  the event was answered with " + ingress_->read_message();
+    } catch (const std::runtime_error& error) {
+      out += std::string("\n  the event was not answered: ") + error.what();
+    }
     return out;
   }
 
@@ -170,9 +176,7 @@ class Daemon final : public EngineRun {
 
   std::expected<std::string, std::string> check_books() override {
     if (const auto done = wait_quiet(); !done) return std::unexpected(done.error());
-    auto database = PgQuery::connect(database_->url());
-    if (!database) return std::unexpected(database.error());
-    const auto rows = database->rows(
+    const auto rows = question_->rows(
         "SELECT (SELECT count(*) FROM engine.leader_events), "
         "(SELECT coalesce(sum(links_matched), 0) FROM engine.leader_events), "
         "(SELECT count(*) FROM engine.copy_outcomes WHERE outcome IN ('copied', 'clipped')), "
@@ -214,6 +218,14 @@ class Daemon final : public EngineRun {
     return response && response->status == 200 ? response->body : std::string();
   }
 
+  // The sink commits its position with the rows: what it names is in the database.
+  bool sink_has_reached(double position) {
+    const auto rows =
+        question_->rows("SELECT coalesce(sum(position), 0) >= $1::float8 FROM engine.sink_offsets",
+                        {fmt::format("{:.0f}", position)});
+    return rows && rows->front()[0] == "t";
+  }
+
   Done start_database() {
     auto started = PrivatePostgres::start({.dir = dir_ / "postgresql", .durable = true});
     if (!started) return std::unexpected("PostgreSQL: " + started.error());
@@ -229,6 +241,9 @@ class Daemon final : public EngineRun {
                                      {"trades:write", "admin"}, std::nullopt);
     if (!api_key) return std::unexpected("API key: " + api_key.error());
     token_ = api_key->token;
+    auto question = PgQuery::connect(database_->url());
+    if (!question) return std::unexpected(question.error());
+    question_.emplace(std::move(*question));
     return {};
   }
 
@@ -292,6 +307,7 @@ class Daemon final : public EngineRun {
   net::Reactor reactor_;
   std::unique_ptr<net::HttpClient> operations_;
   std::unique_ptr<PrivatePostgres> database_;
+  std::optional<PgQuery> question_;
   std::optional<ChildProcess> process_;
   std::unique_ptr<Line> ingress_;
   std::uint64_t outcomes_expected_ = 0;
