@@ -45,8 +45,7 @@ void reload(const RunArguments& arguments, Daemon& daemon) {
   sd_notify("RELOADING=1");
   const auto config = load_config(arguments.config_file, arguments.overrides);
   if (config) {
-    daemon.apply(*config);
-    log_info("configuration reloaded", {{"file", arguments.config_file}});
+    if (daemon.apply(*config)) log_info("configuration reloaded", {{"file", arguments.config_file}});
   } else {
     for (const std::string& e : config.error()) log_error("configuration not reloaded", {{"error", e}});
     daemon.note_failed_reload();

@@ -73,9 +73,18 @@ Daemon::Gauges::Gauges(Metrics& m)
   last_reload_successful.set(1);
 }
 
-void Daemon::apply(const Config& reloaded) {
+// All that was read is good before any of it is taken.
+bool Daemon::apply(const Config& reloaded) {
+  auto keys = read_master_keys(reloaded.vault.master_key_file);
+  if (!keys) {
+    log_error("configuration not reloaded", {{"error", "vault.master_key_file: " + keys.error()}});
+    note_failed_reload();
+    return false;
+  }
+  loader_->set_master_keys(std::move(*keys));
   log_set_level(reloaded.log.level);
   gauges_.last_reload_successful.set(1);
+  return true;
 }
 
 void Daemon::note_failed_reload() { gauges_.last_reload_successful.set(0); }

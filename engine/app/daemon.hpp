@@ -41,8 +41,8 @@ class Daemon {
   [[nodiscard]] bool alive(std::int64_t within_ns) const;
   // Empty when able to trade; else why not, one reason each.
   [[nodiscard]] std::vector<std::string> not_ready() const;
-  // What can change without a restart: the log level so far.
-  void apply(const Config& reloaded);
+  // What can change without a restart: the log level and the master keys. False: nothing was taken.
+  [[nodiscard]] bool apply(const Config& reloaded);
   void note_failed_reload();
 
  private:
