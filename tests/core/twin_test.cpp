@@ -148,7 +148,7 @@ class RandomWorld {
   void change_something() {
     const auto n = static_cast<std::uint64_t>(pick(0, followers_ - 1));
     CopyLink& link = twin_.links[link_id(n)];
-    switch (pick(0, 4)) {
+    switch (pick(0, 5)) {
       case 0:
         link.status = link.status == LinkStatus::active ? LinkStatus::paused : LinkStatus::active;
         break;
@@ -178,11 +178,25 @@ class RandomWorld {
         twin_.kill = twin_.kill ? std::nullopt : std::optional(k);
         return give(make_event(k));
       }
+      case 5:
+        return restart();
       default:
         break;
     }
     ++link.version;
     give(make_event(link));
+  }
+
+  // The process starts again: nothing it had sent is known, until each account is read back.
+  void restart() {
+    twin_.reconciled.clear();
+    give(make_event(Fence{.settings = settings_}));
+    for (const auto& [id, account] : twin_.accounts) {
+      AccountState state{};
+      state.account = id;
+      state.kind = AccountStateKind::reconciled;
+      later(make_event(state), 0, 3000);
+    }
   }
 
   void leader_trades() {
@@ -238,6 +252,9 @@ class RandomWorld {
   void follow(const Event& event) {
     std::map<LinkId, NaiveTwin::Decision> expected;
     if (event.kind == EventKind::leader) expected = twin_.on_leader(event.leader, now_ns_);
+    if (event.kind == EventKind::account_state &&
+        event.account_state.kind == AccountStateKind::reconciled)
+      twin_.reconciled.insert(event.account_state.account);
     if (event.kind == EventKind::balance) twin_.on_balance(event.balance);
     if (event.kind == EventKind::order_update && event.order.kind == OrderUpdateKind::execution)
       twin_.on_fill(event.order);
