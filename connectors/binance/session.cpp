@@ -78,9 +78,11 @@ Session::Session(net::Reactor& reactor, std::shared_ptr<VenueShared> shared, std
     const auto parts = split_symbol(symbol);
     if (!parts) continue;
     read_symbols_.push_back(std::string(parts->base) + std::string(parts->quote));
-    const Asset quote = Asset::cut(parts->quote);
-    if (std::find(quote_assets_.begin(), quote_assets_.end(), quote) == quote_assets_.end())
-      quote_assets_.push_back(quote);
+    for (const std::string_view name : {parts->base, parts->quote}) {
+      const Asset asset = Asset::cut(name);
+      if (std::find(watched_assets_.begin(), watched_assets_.end(), asset) == watched_assets_.end())
+        watched_assets_.push_back(asset);
+    }
   }
   if (read_symbols_.empty() || read_symbols_.size() > single_reads_max) read_symbols_ = {""};
   budget_.sessions.fetch_add(1);

@@ -61,8 +61,10 @@ struct AttachedAccount {
   std::size_t reads_open = 0;
   bool read_failed = false;
   int snapshot_tries = 0;
-  std::int64_t pushed_ms = 0;  // of the newest pushed balance
-  std::vector<Asset> told;     // assets whose balance the core was told
+  std::int64_t pushed_ms = 0;   // of the newest pushed balance
+  std::int64_t balance_ms = 0;  // of the newest balance told, and what it was told as
+  std::int64_t balance_time_ns = 0;
+  std::vector<Asset> told;  // assets whose balance the core was told
 };
 
 // Orders of one batch wait here for each other, so that their signatures are made together.
@@ -126,7 +128,7 @@ class Session final : public OrderSession {
   [[nodiscard]] std::size_t read_count() const;
   void on_subscribe_reply(Line& line, const Pending& row, const Reply& reply);
   void on_read_reply(const Pending& row, const Reply& reply);
-  bool take_snapshot(AttachedAccount& a, const Reply& reply);
+  bool take_snapshot(AttachedAccount& a, const Pending& row, const Reply& reply);
   bool take_open_orders(AttachedAccount& a, const Reply& reply);
   void finish_read(AttachedAccount& a, bool ok);
   void on_event(Line& line);
@@ -177,7 +179,7 @@ class Session final : public OrderSession {
   std::size_t staged_count_ = 0;
   std::deque<Event> held_;                 // nobody took them yet
   std::vector<std::string> read_symbols_;  // venue symbols whose open orders are read one by one
-  std::vector<Asset> quote_assets_;        // told as zero when an account has none
+  std::vector<Asset> watched_assets_;      // of the configured symbols: told as zero when not held
   std::shared_ptr<const InstrumentTable> instruments_;
   std::uint64_t instruments_seen_ = 0;
   std::vector<BalanceRow> balance_rows_;

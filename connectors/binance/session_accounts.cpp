@@ -291,7 +291,8 @@ void Session::on_read_reply(const Pending& row, const Reply& reply) {
   if (a == nullptr) return;
   bool ok = false;
   if (reply.status == 200 && !reply.has_error) {
-    ok = row.kind == RequestKind::account ? take_snapshot(*a, reply) : take_open_orders(*a, reply);
+    ok = row.kind == RequestKind::account ? take_snapshot(*a, row, reply)
+                                          : take_open_orders(*a, reply);
   } else {
     (void)judge_reply(row, reply);
   }
@@ -323,23 +324,32 @@ void Session::tell_balance(AttachedAccount& a, const BalanceRow& row, std::int64
   balance.asset = row.asset;
   balance.free = row.free;
   balance.locked = row.locked;
+  // A new measurement of the clock must not make a later balance look older than an earlier one.
   balance.venue_time_ns = shared_->from_venue_ms(time_ms);
+  if (time_ms >= a.balance_ms) {
+    a.balance_ms = time_ms;
+    a.balance_time_ns = balance.venue_time_ns = std::max(balance.venue_time_ns, a.balance_time_ns);
+  }
   balance.snapshot = snapshot;
   emit(make_event(balance));
 }
 
 // Assets a snapshot leaves out are zero; the core hears it of those it was told, and of quote
 // assets.
-bool Session::take_snapshot(AttachedAccount& a, const Reply& reply) {
+bool Session::take_snapshot(AttachedAccount& a, const Pending& row, const Reply& reply) {
   if (reply.balances.empty() || !decoder_.balances(reply.balances, balance_rows_)) return false;
+  // Without a time of its own it is at least as new as the question.
+  const std::int64_t time_ms = reply.update_time_ms > 0
+                                   ? reply.update_time_ms
+                                   : (row.started_ns + shared_->offset.offset_ns()) / ns_per_ms;
   // Older than what was pushed: read again, unless the venue keeps saying so.
-  if (reply.update_time_ms < a.pushed_ms && ++a.snapshot_tries < snapshot_tries_max) return false;
+  if (time_ms < a.pushed_ms && ++a.snapshot_tries < snapshot_tries_max) return false;
   const auto listed = [&](const Asset& asset) {
     return std::any_of(balance_rows_.begin(), balance_rows_.end(),
-                       [&](const BalanceRow& row) { return row.asset == asset; });
+                       [&](const BalanceRow& b) { return b.asset == asset; });
   };
   std::vector<Asset> missing;
-  for (const std::vector<Asset>* assets : {&a.told, &quote_assets_}) {
+  for (const std::vector<Asset>* assets : {&a.told, &watched_assets_}) {
     for (const Asset& asset : *assets) {
       const bool already = std::find(missing.begin(), missing.end(), asset) != missing.end();
       if (!already && !listed(asset)) missing.push_back(asset);
@@ -347,14 +357,14 @@ bool Session::take_snapshot(AttachedAccount& a, const Reply& reply) {
   }
   const auto told_before = [&](const Asset& asset) {
     return std::find(a.told.begin(), a.told.end(), asset) != a.told.end() ||
-           std::find(quote_assets_.begin(), quote_assets_.end(), asset) != quote_assets_.end();
+           std::find(watched_assets_.begin(), watched_assets_.end(), asset) !=
+               watched_assets_.end();
   };
-  for (const BalanceRow& row : balance_rows_) {
-    const bool is_zero = row.free.is_zero() && row.locked.is_zero();
-    if (!is_zero || told_before(row.asset)) tell_balance(a, row, reply.update_time_ms, true);
+  for (const BalanceRow& balance : balance_rows_) {
+    const bool is_zero = balance.free.is_zero() && balance.locked.is_zero();
+    if (!is_zero || told_before(balance.asset)) tell_balance(a, balance, time_ms, true);
   }
-  for (const Asset& asset : missing)
-    tell_balance(a, {asset, Decimal{}, Decimal{}}, reply.update_time_ms, true);
+  for (const Asset& asset : missing) tell_balance(a, {asset, Decimal{}, Decimal{}}, time_ms, true);
   return true;
 }
 

@@ -133,7 +133,8 @@ TEST_F(SessionTest, ReadsTheAccountBackBeforeItIsReconciled) {
     EXPECT_TRUE(b.snapshot);
     balances[b.asset.str()] = b.free.to_text();
   }
-  EXPECT_EQ(balances, (std::map<std::string, std::string>{{"BTC", "1.5"}, {"USDT", "0"}}));
+  EXPECT_EQ(balances,
+            (std::map<std::string, std::string>{{"BTC", "1.5"}, {"ETH", "0"}, {"USDT", "0"}}));
   ASSERT_EQ(sink.updates().size(), 1U);  // the one that is not ours is not told
   const OrderUpdate u = sink.updates()[0];
   EXPECT_EQ(u.kind, OrderUpdateKind::accepted);
@@ -156,6 +157,23 @@ TEST_F(SessionTest, TellsThatASoldOutAssetIsGone) {
       return b.asset.view() == "DOGE" && b.free.is_zero() && b.locked.is_zero() && b.snapshot;
     });
   }));
+}
+
+TEST_F(SessionTest, BalancesKeepTheirOrderWhenTheClockIsMeasuredAgain) {
+  start_reconciled();
+  const std::int64_t ms = FakeVenue::now_ms() + 10'000;
+  const auto push = [&](std::int64_t at, const char* free) {
+    venue.push("key0", "{\"e\":\"outboundAccountPosition\",\"E\":1,\"u\":" + std::to_string(at) +
+                           ",\"B\":[{\"a\":\"BTC\",\"f\":\"" + free + "\",\"l\":\"0\"}]}");
+  };
+  push(ms, "1");
+  ASSERT_TRUE(run_until([&] { return sink.balances().back().free == Decimal::of("1"); }));
+  const std::int64_t first = sink.balances().back().venue_time_ns;
+  for (int i = 0; i < 9; ++i)  // the venue's clock is now a second further ahead
+    shared->offset.add_sample(shared->now_ns(), shared->now_ns(), FakeVenue::now_ms() + 1'000);
+  push(ms + 1, "2");
+  ASSERT_TRUE(run_until([&] { return sink.balances().back().free == Decimal::of("2"); }));
+  EXPECT_GE(sink.balances().back().venue_time_ns, first);
 }
 
 TEST_F(SessionTest, ReportsFillsAndTheirEnd) {
