@@ -57,12 +57,12 @@ Template make_template(const Party& party, std::uint32_t index) {
   const std::string signed_text = "apiKey=" + party.api_key + "&newClientOrderId=" + blank_id +
                                   "&newOrderRespType=ACK&price=" + blank_price +
                                   "&quantity=" + blank_quantity +
-                                  "&recvWindow=5000&side=BUY&symbol=" + venue_symbol +
+                                  "&side=BUY&symbol=" + venue_symbol +
                                   "&timeInForce=IOC&timestamp=" + blank_time + "&type=LIMIT";
   t.json = std::string(R"({"id":"00000000","method":"order.place","params":{"apiKey":")") +
            party.api_key + R"(","newClientOrderId":")" + blank_id +
            R"(","newOrderRespType":"ACK","price":")" + blank_price + R"(","quantity":")" +
-           blank_quantity + R"(","recvWindow":5000,"side":"BUY","symbol":")" + venue_symbol +
+           blank_quantity + R"(","side":"BUY","symbol":")" + venue_symbol +
            R"(","timeInForce":"IOC","timestamp":)" + blank_time +
            R"(,"type":"LIMIT","signature":")" + std::string(64, '0') + R"("}})";
   const auto after = [](const std::string& in, const std::string& what) {

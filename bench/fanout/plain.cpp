@@ -26,7 +26,7 @@ class Plain final : public Sender {
     const std::string client_id = fmt::format("{:08}-0000-8000-9000-{:012}", round, index);
     const std::string quantity = fmt::format("0.{:05}", 2'000 * (50 + index % 100) / 100);
     const std::string text = fmt::format(
-        "apiKey={}&newClientOrderId={}&newOrderRespType=ACK&price={}&quantity={}&recvWindow=5000"
+        "apiKey={}&newClientOrderId={}&newOrderRespType=ACK&price={}&quantity={}"
         "&side=BUY&symbol={}&timeInForce=IOC&timestamp={}&type=LIMIT",
         party.api_key, client_id, ask_text, quantity, venue_symbol, time_ms);
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -37,7 +37,7 @@ class Plain final : public Sender {
     for (unsigned i = 0; i < size; ++i) signature += fmt::format("{:02x}", digest[i]);
     const std::string json = fmt::format(
         R"({{"id":"{}","method":"order.place","params":{{"apiKey":"{}","newClientOrderId":"{}",)"
-        R"("newOrderRespType":"ACK","price":"{}","quantity":"{}","recvWindow":5000,"side":"BUY",)"
+        R"("newOrderRespType":"ACK","price":"{}","quantity":"{}","side":"BUY",)"
         R"("symbol":"{}","timeInForce":"IOC","timestamp":{},"type":"LIMIT","signature":"{}"}}}})",
         index, party.api_key, client_id, ask_text, quantity, venue_symbol, time_ms, signature);
     std::string frame(json.size() + 14, '\0');

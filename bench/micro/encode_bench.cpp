@@ -43,13 +43,14 @@ void binance_encode_place(benchmark::State& state) {
     benchmark::DoNotOptimize(out);
     i = i + 1 == accounts.size() ? 0 : i + 1;
   }
-  // The signature of the last one, over its own parameters by the general signer.
+  // The default window is left out. The signature of the last one, over its own parameters by the
+  // general signer.
   const std::string_view json(out, size);
   const auto& account = accounts[i == 0 ? accounts.size() - 1 : i - 1];
   const std::string text =
       "apiKey=" + std::string(account.signer().api_key()) +
       "&newClientOrderId=01890a5d-ac96-8bcc-8e30-2099a8057000&newOrderRespType=ACK"
-      "&price=100000.00&quantity=0.01500&recvWindow=5000&side=BUY&symbol=BTCUSDT&timeInForce=IOC"
+      "&price=100000.00&quantity=0.01500&side=BUY&symbol=BTCUSDT&timeInForce=IOC"
       "&timestamp=1767225600123&type=LIMIT";
   char signature[binance::signature_size_max];
   const std::size_t n = account.signer().sign(text, signature);
