@@ -125,10 +125,11 @@ struct ApiKeyRow {
 [[nodiscard]] std::expected<std::vector<MasterKey>, std::string> read_master_keys(const std::filesystem::path&);
 
 // --- what became of an event, for GET /v1/events/{id} ---
+// A viewer sees events of its own and of its channels; nil sees all. What it may not see is not there.
 struct EventReport {
   std::string json;  // the whole answer's body
 };
 [[nodiscard]] std::expected<std::optional<std::string>, std::string> event_report_json(
-    const std::string& database_url, EventId id);
+    const std::string& database_url, EventId id, UserId viewer);
 
 }  // namespace oneclick

@@ -32,15 +32,20 @@ constexpr const char* report_sql =
     "    'p50', percentile_disc(0.5) WITHIN GROUP (ORDER BY ingest_to_wire_ns),"
     "    'p99', percentile_disc(0.99) WITHIN GROUP (ORDER BY ingest_to_wire_ns),"
     "    'last', max(ingest_to_wire_ns)) FROM o))"
-    " FROM engine.leader_events e WHERE e.id = $1::uuid";
+    " FROM engine.leader_events e WHERE e.id = $1::uuid"
+    // Whose event it is: the leader's own, or of a channel the viewer made.
+    " AND ($2::uuid IS NULL OR e.leader_user_id = $2::uuid OR EXISTS (SELECT 1 FROM"
+    "   public.premium_channels c WHERE c.id = e.channel_id AND c.creator_id = $2::uuid))";
 
 }  // namespace
 
 std::expected<std::optional<std::string>, std::string> event_report_json(
-    const std::string& database_url, EventId id) try {
+    const std::string& database_url, EventId id, UserId viewer) try {
   pqxx::connection connection(database_url);
   pqxx::read_transaction work(connection);
-  const auto rows = work.exec_params(report_sql, id.to_text());
+  const std::string who = viewer.to_text();
+  const auto rows =
+      work.exec_params(report_sql, id.to_text(), viewer.is_nil() ? nullptr : who.c_str());
   if (rows.empty()) return std::nullopt;
   return rows[0][0].c_str();
 } catch (const std::exception& e) {

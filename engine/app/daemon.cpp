@@ -247,7 +247,10 @@ Daemon::Started Daemon::open_ingress() {
       *feeds_reactor_, options,
       {.sink = *router_,
        .clock = clock_,
-       .find_event = [this](EventId id, auto answer) { questions_->ask(id, std::move(answer)); },
+       .find_event =
+           [this](EventId id, UserId viewer, auto answer) {
+             questions_->ask(id, viewer, std::move(answer));
+           },
        .on_refused = [this](const ingress::Refusal& refusal) { note_refusal(refusal); },
        .records_wanted = &records_wanted_});
   if (!opened) return std::unexpected(StartError{exit_codes::unavailable, "ingress.listen: " + opened.error()});

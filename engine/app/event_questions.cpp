@@ -23,11 +23,11 @@ EventQuestions::~EventQuestions() {
   for (const Question& q : waiting_) q.answer(std::nullopt, false);
 }
 
-void EventQuestions::ask(EventId id, Answer answer) {
+void EventQuestions::ask(EventId id, UserId viewer, Answer answer) {
   {
     const std::lock_guard hold(mutex_);
     if (waiting_.size() < waiting_max) {
-      waiting_.push_back({.id = id, .answer = std::move(answer)});
+      waiting_.push_back({.id = id, .viewer = viewer, .answer = std::move(answer)});
       changed_.notify_one();
       return;
     }
@@ -43,7 +43,7 @@ void EventQuestions::run() {
     const Question question = std::move(waiting_.front());
     waiting_.pop_front();
     hold.unlock();
-    const auto report = event_report_json(database_url_, question.id);
+    const auto report = event_report_json(database_url_, question.id, question.viewer);
     if (report) {
       question.answer(*report, true);
     } else {

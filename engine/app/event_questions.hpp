@@ -25,11 +25,12 @@ class EventQuestions {
 
   // Any thread. `answer` is called on this object's thread; at once, as not available, when a thousand
   // questions wait already.
-  void ask(EventId id, Answer answer);
+  void ask(EventId id, UserId viewer, Answer answer);
 
  private:
   struct Question {
     EventId id;
+    UserId viewer;  // nil: sees everything
     Answer answer;
   };
   void run();

@@ -49,8 +49,9 @@ class IngressTest : public ::testing::Test {
                               {.sink = sink,
                                .clock = clock,
                                .find_event =
-                                   [this](EventId id, auto answer) {
+                                   [this](EventId id, UserId viewer, auto answer) {
                                      asked.push_back(id);
+                                     viewers.push_back(viewer);
                                      answer(report, report_available);
                                    },
                                .on_refused = [this](const Refusal& r) { refusals.push_back(r); },
@@ -148,6 +149,7 @@ class IngressTest : public ::testing::Test {
   bool journal = true;
   std::uint64_t seq = 0;
   std::vector<EventId> asked;
+  std::vector<UserId> viewers;  // for whom
   std::optional<std::string> report;
   bool report_available = true;
   std::vector<Refusal> refusals;

@@ -618,6 +618,8 @@ TEST_F(RestTest, EventsAreReportedToThoseWhoMaySeeThem) {
   EXPECT_TRUE(contains(get(path, leader_key).body, R"("state":"accepted")"));
   const std::string unknown = "/v1/events/" + uuid_of(123456).to_text();
   EXPECT_EQ(get(unknown, leader_key).status, 404);
+  // The sender and an admin see all of it; of others' events the database decides by who asks.
+  EXPECT_EQ(viewers, (std::vector<UserId>{{}, {}, {}, leader}));
   report_available = false;
   EXPECT_EQ(get(unknown, leader_key).status, 503);
   EXPECT_EQ(get(path, leader_key).status, 200);

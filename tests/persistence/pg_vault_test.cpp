@@ -242,7 +242,7 @@ TEST(EventReport, CountsOutcomesReasonsAndOrders) {
   PgQuery query = open_query(url);
   make_users(query, 3);
   const std::string event = event_id(1).to_text();
-  EXPECT_EQ(event_report_json(url, event_id(1)).value(), std::nullopt);
+  EXPECT_EQ(event_report_json(url, event_id(1), UserId{}).value(), std::nullopt);
   run(query,
       fmt::format("INSERT INTO engine.leader_events (id, seq, source, symbol, kind, side,"
                   " quantity, price, event_time, accepted_at, links_matched) VALUES ('{}', 5,"
@@ -259,7 +259,7 @@ TEST(EventReport, CountsOutcomesReasonsAndOrders) {
   add_outcome(1, "copied", "NULL", "1000");
   add_outcome(2, "copied", "NULL", "3000");
   const auto json_of = [&] {
-    const auto report = event_report_json(url, event_id(1));
+    const auto report = event_report_json(url, event_id(1), UserId{});
     EXPECT_TRUE(report.has_value() && report->has_value());
     return report->value_or("{}");
   };
@@ -279,6 +279,12 @@ TEST(EventReport, CountsOutcomesReasonsAndOrders) {
   EXPECT_EQ(field(json, "{ingest_to_wire_ns,first}"), "1000");
   EXPECT_EQ(field(json, "{ingest_to_wire_ns,last}"), "3000");
   EXPECT_EQ(field(json, "{accepted_at}"), "2026-01-02T03:04:06.000000Z");
+
+  const UserId leader{{0, 77}}, stranger{{0, 78}};
+  run(query, fmt::format("UPDATE engine.leader_events SET leader_user_id = '{}' WHERE id = '{}'",
+                         leader.to_text(), event));
+  EXPECT_TRUE(event_report_json(url, event_id(1), leader).value().has_value());
+  EXPECT_FALSE(event_report_json(url, event_id(1), stranger).value().has_value());
 }
 
 TEST(PrivatePostgresTest, KeepsItsAddressAndDataOverAKillAndLeavesNoProcess) {
