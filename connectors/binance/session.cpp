@@ -106,6 +106,19 @@ SubmitResult Session::submit(const Intent& intent) {
                                           : submit_question(*a, *line, intent);
 }
 
+// First the account itself, then the texts it points to.
+void Session::prefetch(AccountSlot slot, bool first) const {
+  const AttachedAccount* const a = slot < accounts_.size() ? accounts_[slot].get() : nullptr;
+  if (a == nullptr) return;
+  if (first) {
+    const auto* const bytes = reinterpret_cast<const char*>(a);
+    for (std::size_t at = 0; at < sizeof(AttachedAccount); at += 64) __builtin_prefetch(bytes + at, 1);
+    return;
+  }
+  for (const std::string_view text : {a->request.signed_head(), a->request.place_head()})
+    for (std::size_t at = 0; at < text.size(); at += 64) __builtin_prefetch(text.data() + at);
+}
+
 SubmitResult Session::submit_place(AttachedAccount& a, Line& line, const Intent& intent) {
   const std::int64_t now = shared_->now_ns();
   const std::int64_t venue_now = now + shared_->offset.offset_ns();

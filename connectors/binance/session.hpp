@@ -86,6 +86,7 @@ class Session final : public OrderSession {
   void attach(AccountSlot slot, const Account& account, const Credentials& credentials) override;
   void detach(AccountSlot slot) override;
   [[nodiscard]] SubmitResult submit(const Intent& intent) override;
+  void prefetch(AccountSlot slot, bool first) const override;
   void flush() override;
   [[nodiscard]] bool up() const override { return up_; }
   [[nodiscard]] std::size_t backlog_bytes() const override;

@@ -53,11 +53,7 @@ std::expected<void, JournalError> ShardHost::recover_core() {
   for (const AccountId feed : recovered_.core.feed_ids())
     if (!last_fills_.contains(feed)) last_fills_[feed] = recovered_.snapshot_time_ns;
   // A crash in the middle of a step kept its last records from the journal: they are derived again.
-  for (const Record& record : recovered_.missing) {
-    Record stamped = record;
-    stamped.shard = options_.shard.index;
-    recovered_.last_position = journal_->append(stamped);
-  }
+  for (const Record& record : recovered_.missing) recovered_.last_position = journal_->append(record);
   log_info("journal replayed", {{"shard", options_.shard.index},
                                 {"position", recovered_.last_position},
                                 {"events", recovered_.events},

@@ -24,6 +24,9 @@ class Output {
   virtual ~Output() = default;
   virtual void on_intent(const Intent& intent) = 0;
   virtual void on_record(const Record& record) = 0;
+  // A hint, nothing that counts: this follower's account will be served in a few moments (first), or
+  // after the next but one.
+  virtual void on_follower_ahead(AccountSlot, bool /*first*/) {}
 };
 
 class Core {

@@ -24,21 +24,35 @@ bool feed_counts(const Tables& t, const LeaderEvent& e) {
 // visited together: with every follower drawn for itself a large fan-out waits for memory at each.
 class FairOrder {
  public:
-  static constexpr std::size_t ahead = 6;
+  // How many followers before it is served what is fetched: its link, then what the link points to, then
+  // what that points to.
+  static constexpr std::size_t ahead = 8, far = 5, near = 2;
   static constexpr std::size_t block_size = 64;
 
-  FairOrder(Tables& t, const std::vector<Index>& links, const EventId& event)
-      : t_(t), links_(links), seed_(hash_of(event)) {
+  FairOrder(Step& s, const std::vector<Index>& links, const EventId& event)
+      : t_(s.t), out_(s.out), links_(links), seed_(hash_of(event)) {
+    Tables& t = s.t;
     t.scratch.resize(links.size());
     t.block_scratch.resize((links.size() + block_size - 1) / block_size);
     std::iota(t.block_scratch.begin(), t.block_scratch.end(), Index{0});
   }
   [[nodiscard]] Index at(std::size_t rank, Index symbol) {
     draw_until(std::min(rank + ahead, t_.scratch.size()));
-    if (rank + ahead / 2 < drawn_) {
-      const Index near = t_.scratch[rank + ahead / 2];
-      __builtin_prefetch(&t_.accounts[t_.links[near].slot]);
-      t_.holding_index.prefetch(pair_key(near, symbol));
+    if (rank + far < drawn_) {
+      const Index link = t_.scratch[rank + far];
+      const AccountSlot slot = t_.links[link].slot;
+      prefetch_lines(&t_.accounts[slot], sizeof(AccountEntry));
+      t_.holding_index.prefetch(pair_key(link, symbol));
+      out_.on_follower_ahead(slot, true);
+    }
+    if (rank + near < drawn_) {
+      const Index link = t_.scratch[rank + near];
+      if (const Index holding = t_.holding_index.guess(pair_key(link, symbol)); holding != none)
+        prefetch_lines(&t_.holdings[holding], sizeof(Holding));
+      const AccountSlot slot = t_.links[link].slot;
+      if (const Index balance = t_.accounts[slot].first_balance; balance != none)
+        __builtin_prefetch(&t_.balances[balance]);
+      out_.on_follower_ahead(slot, false);
     }
     return t_.scratch[rank];
   }
@@ -69,6 +83,7 @@ class FairOrder {
   }
 
   Tables& t_;
+  Output& out_;
   const std::vector<Index>& links_;
   std::uint64_t seed_;
   std::size_t block_ = 0;      // blocks drawn
@@ -78,7 +93,7 @@ class FairOrder {
 
 void serve_all(Step& s, Request& request, const std::vector<Index>& links) {
   emit_leader_event(s, request.event, static_cast<std::uint32_t>(links.size()));
-  FairOrder order(s.t, links, request.event.id);
+  FairOrder order(s, links, request.event.id);
   for (std::size_t rank = 0; rank < links.size(); ++rank)
     serve(s, request, order.at(rank, request.symbol), static_cast<std::uint32_t>(rank));
 }

@@ -241,9 +241,11 @@ void submit_order(Step& s, Index order) {
   o.key = order_key(o.event, s.t.links[o.link].id, o.leg, o.attempt, o.event_time_ns);
   o.keyed = true;
   o.created_ns = s.now_ns;
-  s.t.index_order(order);
+  // Its place in the index is far away in memory: asked for now, used when it has come.
+  s.t.order_index.prefetch(hash_of(o.key));
   send_order(s, order);
   emit_order(s, o, UpdateSource::gate, nullptr);
+  s.t.index_order(order);
 }
 
 void send_order(Step& s, Index order) {

@@ -244,6 +244,7 @@ Index Tables::new_order() {
   Index at = free_order;
   if (at != none) {
     free_order = orders[at].next;
+    if (free_order != none) prefetch_lines(&orders[free_order], sizeof(Order));
   } else {
     orders.emplace_back();
     at = static_cast<Index>(orders.size() - 1);

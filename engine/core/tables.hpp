@@ -230,6 +230,12 @@ static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> 
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
 
+// Asks memory for the lines of an entry that will be used soon.
+inline void prefetch_lines(const void* entry, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += 64)
+    __builtin_prefetch(static_cast<const char*>(entry) + at, 1);
+}
+
 struct Tables {
   Tables();
 

@@ -61,6 +61,8 @@ class OrderSession {
   virtual void detach(AccountSlot slot) = 0;
   // Hot path: encodes and signs into the outgoing buffer. No allocation, no system call.
   [[nodiscard]] virtual SubmitResult submit(const Intent& intent) = 0;
+  // A hint, given twice: an order of this account will be submitted in a few moments (first), very soon.
+  virtual void prefetch(AccountSlot, bool /*first*/) const {}
   // Hands what was submitted to the network.
   virtual void flush() = 0;
   [[nodiscard]] virtual bool up() const = 0;

@@ -29,6 +29,9 @@ class Gate {
 
   // Hot path 5/7. `position` is that of the intent's cause in the journal.
   void release(const Intent& intent, std::uint64_t position, std::int64_t now_ns);
+  void prefetch(AccountSlot slot, bool first) const {
+    if (slot < sessions_.size() && sessions_[slot] != nullptr) sessions_[slot]->prefetch(slot, first);
+  }
   // Hands what was submitted to the network.
   void flush();
   // Releases what waited for the disk. Returns how many left or were refused.

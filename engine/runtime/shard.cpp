@@ -48,9 +48,7 @@ void Shard::StepOutput::on_record(const Record& record) {
   if (record.kind == RecordKind::outcome) shard_.around_.metrics.on_outcome(record.outcome);
   // With the journal lost the record is derived again from its input at the next start.
   if (!shard_.wait_for_room(sizeof(Record) * 2)) return;
-  Record stamped = record;
-  stamped.shard = shard_.options_.index;
-  shard_.position_ = shard_.around_.journal.append(stamped);
+  shard_.position_ = shard_.around_.journal.append(record);
 }
 
 void Shard::StepOutput::finish() {

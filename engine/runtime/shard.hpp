@@ -107,6 +107,7 @@ class Shard {
     void begin(std::uint64_t position, std::int64_t now_ns);
     void on_intent(const Intent& intent) override;
     void on_record(const Record& record) override;
+    void on_follower_ahead(AccountSlot slot, bool first) override { shard_.gate_.prefetch(slot, first); }
     void finish();
     [[nodiscard]] std::size_t placed() const { return placed_; }
     [[nodiscard]] std::int64_t first_ns() const { return first_ns_; }
