@@ -29,6 +29,8 @@ std::expected<Decimal, ApiError> decimal(const Params& p, const char* name) {
   const std::string value = text(p, name);
   if (value.empty()) return Decimal{};
   const auto parsed = Decimal::parse(value);
+  if (!parsed && parsed.error() == DecimalError::too_fine)
+    return std::unexpected(bad(-1111, fmt::format("Parameter '{}' has too much precision.", name)));
   if (!parsed || parsed->is_negative())
     return std::unexpected(
         bad(-1100, fmt::format("Illegal characters found in parameter '{}'; legal range is "
@@ -44,6 +46,26 @@ std::int64_t integer(const Params& p, const char* name, std::int64_t otherwise) 
   return out;
 }
 
+// The first whole-number parameter that is none. recvWindow may have decimals.
+std::optional<ApiError> bad_number(const Params& p) {
+  for (const char* const name : {"orderId", "timestamp", "recvWindow", "limit", "fromId",
+                                 "startTime", "endTime", "subscriptionId"}) {
+    const std::string value = text(p, name);
+    const bool fine = value.size() <= 18 && std::ranges::all_of(value, [&](char c) {
+                        return (c >= '0' && c <= '9') || (c == '.' && name[0] == 'r');
+                      });
+    if (!fine)
+      return bad(-1100, fmt::format("Illegal characters found in parameter '{}'; legal range is "
+                                    "'^[0-9]{{1,20}}$'.",
+                                    name));
+  }
+  return std::nullopt;
+}
+
+ApiError not_required(const char* name) {
+  return bad(-1106, fmt::format("Parameter '{}' sent when not required.", name));
+}
+
 std::expected<Placement, ApiError> placement_of(const Params& p, Account& account) {
   Placement out{};
   out.account = &account;
@@ -54,7 +76,8 @@ std::expected<Placement, ApiError> placement_of(const Params& p, Account& accoun
                              name)));
   out.symbol = text(p, "symbol");
   const auto side = side_from_text(text(p, "side"));
-  if (!side) return std::unexpected(bad(-1117, "Invalid side."));
+  if (!side || (text(p, "side") != "BUY" && text(p, "side") != "SELL"))
+    return std::unexpected(bad(-1117, "Invalid side."));
   out.side = *side;
   const std::string type = text(p, "type");
   if (type == "LIMIT") {
@@ -70,8 +93,7 @@ std::expected<Placement, ApiError> placement_of(const Params& p, Account& accoun
   if (out.type == Type::limit && tif.empty())
     return std::unexpected(bad(
         -1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed."));
-  if (out.type == Type::market && !tif.empty())
-    return std::unexpected(bad(-1106, "Parameter 'timeInForce' sent when not required."));
+  if (out.type != Type::limit && !tif.empty()) return std::unexpected(not_required("timeInForce"));
   if (!tif.empty() && tif != "GTC" && tif != "IOC" && tif != "FOK")
     return std::unexpected(bad(-1115, "Invalid timeInForce."));
   out.tif = tif == "IOC" ? Tif::ioc : tif == "FOK" ? Tif::fok : Tif::gtc;
@@ -89,8 +111,12 @@ std::expected<Placement, ApiError> placement_of(const Params& p, Account& accoun
       !(out.type == Type::market && out.quote_quantity.is_positive()))
     return std::unexpected(
         bad(-1102, "Mandatory parameter 'quantity' was not sent, was empty/null, or malformed."));
-  if (out.type == Type::market && out.price.is_positive())
-    return std::unexpected(bad(-1106, "Parameter 'price' sent when not required."));
+  if (out.type == Type::market && !text(p, "price").empty())
+    return std::unexpected(not_required("price"));
+  if (out.type != Type::market && !text(p, "quoteOrderQty").empty())
+    return std::unexpected(not_required("quoteOrderQty"));
+  if (out.quantity.is_positive() && out.quote_quantity.is_positive())
+    return std::unexpected(bad(-1128, "Combination of optional parameters invalid."));
   out.client_id = text(p, "newClientOrderId");
   return out;
 }
@@ -133,12 +159,12 @@ std::string symbol_json(const SymbolRules& s) {
       R"("isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{3}","maxPrice":"{4}","tickSize":"{5}"}},)"
       R"({{"filterType":"LOT_SIZE","minQty":"{6}","maxQty":"{7}","stepSize":"{8}"}},)"
       R"({{"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"{9}","stepSize":"0.00000000"}},)"
-      R"({{"filterType":"NOTIONAL","minNotional":"{10}","applyMinToMarket":true,"maxNotional":"9000000.00000000","applyMaxToMarket":false,"avgPriceMins":0}},)"
-      R"({{"filterType":"MAX_NUM_ORDERS","maxNumOrders":200}}],"permissions":[],"permissionSets":[["SPOT"]],)"
+      R"({{"filterType":"NOTIONAL","minNotional":"{10}","applyMinToMarket":true,"maxNotional":"{11}","applyMaxToMarket":false,"avgPriceMins":0}},)"
+      R"({{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{12}}}],"permissions":[],"permissionSets":[["SPOT"]],)"
       R"("defaultSelfTradePreventionMode":"NONE","allowedSelfTradePreventionModes":["NONE"]}})",
       s.name, s.base, s.quote, fixed(s.price_min), fixed(s.price_max), fixed(s.tick),
       fixed(s.quantity_min), fixed(s.quantity_max), fixed(s.step), fixed(s.market_quantity_max),
-      fixed(s.notional_min));
+      fixed(s.notional_min), fixed(notional_max), open_orders_max);
 }
 
 std::string rate_limit_rules(const Limits& l) {
@@ -178,7 +204,9 @@ std::optional<Answer> Api::charge(const std::string& operation, const Params& pa
     raw_window_ = now_ms / (5 * minute_ms);
     raw_ = 0;
   }
-  const std::int64_t next_minute = (minute_ + 1) * minute_ms;
+  const std::int64_t next_window = raw_ + 1 > limits_.raw_per_five_minutes
+                                       ? (raw_window_ + 1) * 5 * minute_ms
+                                       : (minute_ + 1) * minute_ms;
   const bool banned = now_ms < banned_until_ms_;
   const std::uint32_t weight = weight_of(operation, params);
   if (!banned && weight_ + weight <= limits_.weight_per_minute &&
@@ -189,7 +217,7 @@ std::optional<Answer> Api::charge(const std::string& operation, const Params& pa
   }
   // Who goes on asking is shut out.
   if (!banned && ++refused_ > refusals_before_ban) banned_until_ms_ = now_ms + ban_ms;
-  const std::int64_t until = banned_until_ms_ > now_ms ? banned_until_ms_ : next_minute;
+  const std::int64_t until = banned_until_ms_ > now_ms ? banned_until_ms_ : next_window;
   const int status = banned_until_ms_ > now_ms ? 418 : 429;
   return Answer{
       .status = status,
@@ -213,6 +241,7 @@ Signed Api::check_signature(const std::string& api_key, const std::string& paylo
   Account* const account = exchange_.account_by_key(api_key);
   if (account == nullptr || account->revoked)
     return {nullptr, ApiError{401, -2015, "Invalid API-key, IP, or permissions for action."}};
+  if (const auto wrong = bad_number(params)) return {nullptr, *wrong};
   if (signature.empty())
     return {
         nullptr,
@@ -247,15 +276,18 @@ Signed Api::check_signature(const std::string& api_key, const std::string& paylo
 
 Answer Api::call(const std::string& operation, const Params& params, Account* account,
                  std::int64_t now_ms) {
-  Result result = dispatch(operation, params, account, now_ms);
+  const auto wrong = bad_number(params);
+  Result result =
+      wrong ? Result(std::unexpected(*wrong)) : dispatch(operation, params, account, now_ms);
   if (result) return {.status = 200, .body = std::move(*result)};
+  if (weight_of(operation, params) == 0) ++weight_;  // only what succeeds is free
   return {.status = result.error().http_status, .body = error_json(result.error())};
 }
 
 Result Api::dispatch(const std::string& o, const Params& p, Account* account, std::int64_t now_ms) {
   if (o == "ping") return "{}";
   if (o == "time") return fmt::format(R"({{"serverTime":{}}})", now_ms);
-  if (o == "exchangeInfo") return exchange_info(p);
+  if (o == "exchangeInfo") return exchange_info(p, now_ms);
   if (o == "depth") return depth(p);
   if (o == "ticker.book") return book_ticker(p);
   if (o == "ticker.price") return price_ticker(p);
@@ -275,18 +307,18 @@ Result Api::dispatch(const std::string& o, const Params& p, Account* account, st
   return std::unexpected(bad(-1000, "Unknown method"));
 }
 
-// Unfilled order count: orders that filled at once give their place back.
 std::optional<ApiError> Api::take_order_slot(Account& account, std::int64_t now_ms) {
-  const std::int64_t window = now_ms / 10'000;
-  if (account.window != window) {
-    account.window = window;
-    account.window_count = 0;
-  }
+  account.roll(now_ms);
+  const auto full = [](std::uint32_t limit, const char* interval) {
+    return ApiError{
+        429, -1015,
+        fmt::format("Too many new orders; current limit is {} orders per {}.", limit, interval)};
+  };
   if (account.window_count >= limits_.orders_per_ten_seconds)
-    return ApiError{429, -1015,
-                    fmt::format("Too many new orders; current limit is {} orders per 10 SECOND.",
-                                limits_.orders_per_ten_seconds)};
+    return full(limits_.orders_per_ten_seconds, "10 SECOND");
+  if (account.day_count >= limits_.orders_per_day) return full(limits_.orders_per_day, "1 DAY");
   ++account.window_count;
+  ++account.day_count;
   return std::nullopt;
 }
 
@@ -300,8 +332,10 @@ Result Api::place(const Params& p, Account& account, std::int64_t now_ms, bool t
   }
   if (const auto full = take_order_slot(account, now_ms)) return std::unexpected(*full);
   const auto placed = exchange_.place(*placement, now_ms);
-  if (!placed) return std::unexpected(placed.error());
-  if ((*placed)->executed.is_positive() && account.window_count > 0) --account.window_count;
+  if (!placed) {
+    account.give_back(1, now_ms);  // only placed orders count
+    return std::unexpected(placed.error());
+  }
   const std::string type = text(p, "newOrderRespType");
   return order_json(**placed, exchange_, type.empty() ? "FULL" : type, false);
 }
@@ -318,11 +352,13 @@ Result Api::cancel(const Params& p, Account& account, std::int64_t now_ms) {
 
 Result Api::cancel_all(const Params& p, Account& account, std::int64_t now_ms) {
   const std::string symbol = text(p, "symbol");
+  if (exchange_.symbol(symbol) == nullptr) return std::unexpected(bad(-1121, "Invalid symbol."));
   std::vector<std::int64_t> open;
   for (const auto& [client_id, id] : account.open_by_client_id)
     if (exchange_.orders()[static_cast<std::size_t>(id - 1)].symbol->name == symbol)
       open.push_back(id);
   if (open.empty()) return std::unexpected(bad(-2011, "Unknown order sent."));
+  std::ranges::sort(open);
   std::string list;
   for (const std::int64_t id : open) {
     const auto canceled = exchange_.cancel(account, symbol, id, "", "", now_ms);
@@ -350,7 +386,10 @@ Result Api::orders(const Params& p, Account& account, bool open_only) {
       std::clamp<std::int64_t>(integer(p, "limit", open_only ? 1'000'000 : 500), 1, 1'000'000));
   const std::int64_t from = integer(p, "orderId", 0), since = integer(p, "startTime", 0);
   std::vector<std::string> rows;
-  for (const std::int64_t id : account.orders) {
+  std::vector<std::int64_t> open;
+  for (const auto& [client_id, id] : account.open_by_client_id) open.push_back(id);
+  std::ranges::sort(open);
+  for (const std::int64_t id : open_only ? open : account.orders) {
     const Order& o = exchange_.orders()[static_cast<std::size_t>(id - 1)];
     if ((!symbol.empty() && o.symbol->name != symbol) || (open_only && !o.is_open()) ||
         o.id < from || o.time_ms < since)
@@ -409,7 +448,7 @@ Result Api::account_status(Account& account) {
       rate(exchange_.taker_fee_bps()), list);
 }
 
-Result Api::exchange_info(const Params& p) const {
+Result Api::exchange_info(const Params& p, std::int64_t now_ms) const {
   const std::string one = text(p, "symbol"), several = text(p, "symbols");
   std::string list;
   for (const SymbolRules& s : exchange_.symbols())
@@ -418,8 +457,8 @@ Result Api::exchange_info(const Params& p) const {
       list += (list.empty() ? "" : ",") + symbol_json(s);
   if (list.empty()) return std::unexpected(bad(-1121, "Invalid symbol."));
   return fmt::format(
-      R"({{"timezone":"UTC","serverTime":0,"rateLimits":[{}],"exchangeFilters":[],"symbols":[{}]}})",
-      rate_limit_rules(limits_), list);
+      R"({{"timezone":"UTC","serverTime":{},"rateLimits":[{}],"exchangeFilters":[],"symbols":[{}]}})",
+      now_ms, rate_limit_rules(limits_), list);
 }
 
 Result Api::depth(const Params& p) const {
@@ -490,9 +529,11 @@ std::string Api::rate_limits_json(const Account* account, std::int64_t now_ms) c
       limits_.weight_per_minute, weight_used(now_ms));
   if (account != nullptr)
     out += fmt::format(
-        R"(,{{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":{},"count":{}}})",
+        R"(,{{"rateLimitType":"ORDERS","interval":"SECOND","intervalNum":10,"limit":{},"count":{}}})"
+        R"(,{{"rateLimitType":"ORDERS","interval":"DAY","intervalNum":1,"limit":{},"count":{}}})",
         limits_.orders_per_ten_seconds,
-        account->window == now_ms / 10'000 ? account->window_count : 0);
+        account->window == now_ms / 10'000 ? account->window_count : 0, limits_.orders_per_day,
+        account->day == now_ms / 86'400'000 ? account->day_count : 0);
   return out;
 }
 

@@ -64,7 +64,7 @@ class Api {
   [[nodiscard]] Result orders(const Params& params, Account& account, bool open_only);
   [[nodiscard]] Result trades(const Params& params, Account& account);
   [[nodiscard]] Result account_status(Account& account);
-  [[nodiscard]] Result exchange_info(const Params& params) const;
+  [[nodiscard]] Result exchange_info(const Params& params, std::int64_t now_ms) const;
   [[nodiscard]] Result depth(const Params& params) const;
   [[nodiscard]] Result book_ticker(const Params& params) const;
   [[nodiscard]] Result price_ticker(const Params& params) const;

@@ -7,6 +7,9 @@ namespace oneclick::paper {
 namespace {
 
 constexpr std::size_t levels_behind_touch = 40;
+constexpr const char* bad_client_id =
+    "Illegal characters found in parameter 'newClientOrderId'; legal range is "
+    "'^[a-zA-Z0-9-_.:/]{1,36}$'.";
 
 std::optional<ApiError> bad(int code, std::string message) {
   return ApiError{.http_status = 400, .code = code, .message = std::move(message)};
@@ -21,6 +24,26 @@ bool valid_client_id(const std::string& id) {
 
 Side other(Side side) {
   return side == Side::buy ? Side::sell : Side::buy;
+}
+
+// One side of a book, best first; at one price the recorded market was there first. `visit` takes
+// price, quantity and the resting order (null: the recorded market) and says whether to go on.
+// Returns whether the side ran out.
+template <typename Resting, typename Visit>
+bool walk(const std::vector<Level>& levels, Resting at, Resting end, bool ascending, Visit visit) {
+  auto recorded = levels.begin();
+  while (recorded != levels.end() || at != end) {
+    if (recorded != levels.end() &&
+        (at == end || (ascending ? recorded->price <= at->first : recorded->price >= at->first))) {
+      if (!visit(recorded->price, recorded->quantity, nullptr)) return false;
+      ++recorded;
+      continue;
+    }
+    for (Order* const order : at->second)
+      if (!visit(at->first, order->remaining(), order)) return false;
+    ++at;
+  }
+  return true;
 }
 
 }  // namespace
@@ -114,8 +137,10 @@ void Exchange::set_market(const std::string& name, Level bid, Level ask, std::in
   const SymbolRules* const s = symbol(name);
   if (s == nullptr) return;
   Book& book = books_[name];
-  book.bids = {bid};
-  book.asks = {ask};
+  book.bids.clear();
+  book.asks.clear();
+  if (bid.quantity.is_positive()) book.bids.push_back(bid);
+  if (ask.quantity.is_positive()) book.asks.push_back(ask);
   const Decimal gap =
       max(round_to_step(scale_by(ask.price, 1, 20'000, Round::up), s->tick, Round::up), s->tick);
   const Decimal size =
@@ -136,40 +161,40 @@ void Exchange::match_resting(const SymbolRules& s, std::int64_t now_ms) {
   Book& book = books_[s.name];
   for (const Side side : {Side::buy, Side::sell}) {
     auto& resting = side == Side::buy ? book.resting_bids : book.resting_asks;
-    std::vector<Order*> candidates;
-    for (auto& [price, queue] : resting)
-      candidates.insert(candidates.end(), queue.begin(), queue.end());
-    if (side == Side::buy)
-      std::ranges::stable_sort(candidates, [](auto* a, auto* b) { return a->price > b->price; });
-    for (Order* const order : candidates) {
-      auto& levels = side == Side::buy ? book.asks : book.bids;
-      while (order->is_open() && !levels.empty() && crosses(*order, levels.front().price)) {
-        const Decimal quantity = min(order->remaining(), levels.front().quantity);
-        levels.front().quantity -= quantity;
-        if (levels.front().quantity.is_zero()) levels.erase(levels.begin());
-        fill(*order, order->price, quantity, true, next_trade_id_++, now_ms);
-      }
-      if (!order->is_open()) unrest(*order);
+    auto& levels = side == Side::buy ? book.asks : book.bids;
+    while (!resting.empty() && !levels.empty()) {
+      const auto best = side == Side::buy ? std::prev(resting.end()) : resting.begin();
+      Order& order = *best->second.front();
+      if (!crosses(order, levels.front().price)) break;
+      const Decimal quantity = min(order.remaining(), levels.front().quantity);
+      consume(book, other(side), levels.front().price, quantity);
+      fill(order, order.price, quantity, true, next_trade_id_++, now_ms);
+      listener_.on_trade(fills_.back());
+      if (!order.is_open()) unrest(order);
+      tell_balances(order);
     }
   }
 }
 
-std::vector<Level> Exchange::depth(const SymbolRules& s, Side side, std::size_t count) const {
+template <typename Visit>
+bool Exchange::each_offer(const SymbolRules& s, Side side, Visit visit) const {
   const Book& book = books_.find(s.name)->second;
-  std::map<Decimal, Decimal> all;
-  for (const Level& l : side == Side::buy ? book.bids : book.asks) all[l.price] += l.quantity;
-  for (const auto& [price, queue] : side == Side::buy ? book.resting_bids : book.resting_asks)
-    for (const Order* const o : queue) all[price] += o->remaining();
+  return side == Side::buy
+             ? walk(book.bids, book.resting_bids.rbegin(), book.resting_bids.rend(), false, visit)
+             : walk(book.asks, book.resting_asks.begin(), book.resting_asks.end(), true, visit);
+}
+
+std::vector<Level> Exchange::depth(const SymbolRules& s, Side side, std::size_t count) const {
   std::vector<Level> out;
-  const auto add = [&](const auto& level) {
-    if (out.size() < count && level.second.is_positive())
-      out.push_back({level.first, level.second});
-  };
-  if (side == Side::buy) {
-    std::for_each(all.rbegin(), all.rend(), add);
-  } else {
-    std::for_each(all.begin(), all.end(), add);
-  }
+  each_offer(s, side, [&](Decimal price, Decimal quantity, const Order*) {
+    if (!out.empty() && out.back().price == price) {
+      out.back().quantity += quantity;
+      return true;
+    }
+    if (out.size() == count) return false;
+    out.push_back({price, quantity});
+    return true;
+  });
   return out;
 }
 
@@ -178,44 +203,33 @@ bool Exchange::crosses(const Order& order, Decimal price) const {
   return order.side == Side::buy ? price <= order.price : price >= order.price;
 }
 
-// What the order would take now, best price first; at one price the recorded market was there
-// first.
-std::vector<Exchange::Match> Exchange::matches(const Order& order) const {
-  const Book& book = books_.find(order.symbol->name)->second;
-  const bool buys = order.side == Side::buy;
-  const auto& levels = buys ? book.asks : book.bids;
-  std::vector<Match> offers;
-  for (const Level& l : levels) offers.push_back({l.price, l.quantity, nullptr});
-  for (const auto& [price, queue] : buys ? book.resting_asks : book.resting_bids)
-    for (Order* const o : queue) offers.push_back({price, o->remaining(), o});
-  std::ranges::stable_sort(offers, [buys](const Match& a, const Match& b) {
-    return buys ? a.price < b.price : a.price > b.price;
-  });
-  std::vector<Match> out;
-  Decimal left = order.quantity - order.executed, money = order.quote_quantity;
-  const bool by_money = order.quote_quantity.is_positive() && order.quantity.is_zero();
-  for (const Match& m : offers) {
-    if (!crosses(order, m.price)) break;
-    Decimal quantity = m.quantity;
-    if (by_money) {
-      quantity = min(quantity, round_to_step(div(money, m.price, Round::down), order.symbol->step,
-                                             Round::down));
-      money -= mul(quantity, m.price, Round::up);
-    } else {
-      quantity = min(quantity, left);
-      left -= quantity;
-    }
-    if (!quantity.is_positive()) break;
-    out.push_back({m.price, quantity, m.maker});
-  }
+// What the order would take now.
+Exchange::Found Exchange::matches(const Order& order) const {
+  const bool by_money = order.by_money();
+  Decimal left = order.remaining(), money = order.quote_quantity;
+  Found out;
+  out.ran_out =
+      each_offer(*order.symbol, other(order.side), [&](Decimal price, Decimal offered, Order* m) {
+        if (!crosses(order, price)) return false;
+        Decimal quantity = min(offered, left);
+        if (by_money) {
+          quantity = min(offered, round_to_step(div(money, price, Round::down), order.symbol->step,
+                                                Round::down));
+          money -= mul(quantity, price, Round::up);
+        } else {
+          left -= quantity;
+        }
+        if (!quantity.is_positive()) return false;
+        out.list.push_back({price, quantity, m});
+        out.quantity += quantity;
+        out.cost += mul(quantity, price, Round::up);
+        return true;
+      });
   return out;
 }
 
 std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules& s) const {
-  if (!valid_client_id(p.client_id))
-    return bad(-1100,
-               "Illegal characters found in parameter 'newClientOrderId'; legal range is "
-               "'^[a-zA-Z0-9-_.:/]{1,36}$'.");
+  if (!valid_client_id(p.client_id)) return bad(-1100, bad_client_id);
   const bool priced = p.type != Type::market;
   if (priced && (!p.price.is_positive() || p.price < s.price_min || p.price > s.price_max ||
                  !is_multiple(p.price, s.tick)))
@@ -229,7 +243,17 @@ std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules&
   const auto touch = depth(s, other(p.side), 1);
   const Decimal at = priced ? p.price : touch.empty() ? Decimal{} : touch.front().price;
   const Decimal notional = by_money ? p.quote_quantity : mul(p.quantity, at, Round::down);
-  if (notional < s.notional_min) return bad(-1013, "Filter failure: NOTIONAL");
+  const bool known = by_money || at.is_positive();  // an empty book gives a market order no price
+  if ((known && notional < s.notional_min) || (priced && notional > notional_max))
+    return bad(-1013, "Filter failure: NOTIONAL");
+  if (by_money && at.is_positive() &&
+      round_to_step(div(p.quote_quantity, at, Round::down), s.step, Round::down) < s.quantity_min)
+    return bad(-1013, "Filter failure: LOT_SIZE");
+  if (p.account->open_by_client_id.size() >= open_orders_max &&
+      std::ranges::count_if(p.account->open_by_client_id, [&](const auto& open) {
+        return orders_[static_cast<std::size_t>(open.second - 1)].symbol == &s;
+      }) >= static_cast<std::ptrdiff_t>(open_orders_max))
+    return bad(-2010, "Filter failure: MAX_NUM_ORDERS");
   if (!p.client_id.empty() && p.account->open_by_client_id.contains(p.client_id))
     return bad(-2010, "Duplicate order sent.");
   if (p.type == Type::limit_maker && !touch.empty() &&
@@ -238,26 +262,22 @@ std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules&
   return std::nullopt;
 }
 
-Decimal Exchange::market_estimate(const SymbolRules& s, Side side, Decimal quantity) const {
-  Decimal cost{}, left = quantity;
-  for (const Level& l : depth(s, other(side), ~std::size_t{0})) {
-    const Decimal taken = min(left, l.quantity);
-    cost += mul(taken, l.price, Round::up);
-    left -= taken;
-    if (left.is_zero()) break;
-  }
-  return cost;
-}
-
 std::optional<ApiError> Exchange::funds_refusal(const Placement& p, const SymbolRules& s) {
   Decimal needed;
-  if (p.side == Side::sell) {
-    needed = p.quantity;
-  } else if (p.type != Type::market) {
-    needed = mul(p.quantity, p.price, Round::up);
+  if (p.type != Type::market) {
+    needed = p.side == Side::sell ? p.quantity : mul(p.quantity, p.price, Round::up);
   } else {
-    needed =
-        p.quote_quantity.is_positive() ? p.quote_quantity : market_estimate(s, p.side, p.quantity);
+    Order order;
+    order.symbol = &s;
+    order.side = p.side;
+    order.quantity = p.quantity;
+    order.quote_quantity = p.quote_quantity;
+    const Found found = matches(order);
+    if (p.side == Side::sell) {
+      needed = order.by_money() ? found.quantity : p.quantity;
+    } else {
+      needed = order.by_money() ? p.quote_quantity : found.cost;
+    }
   }
   if (p.account->balances[p.side == Side::sell ? s.base : s.quote].free < needed)
     return bad(-2010, "Account has insufficient balance for requested action.");
@@ -290,6 +310,7 @@ std::expected<Order*, ApiError> Exchange::place(const Placement& p, std::int64_t
   order.time_ms = order.updated_ms = now_ms;
   order.status = Status::open;
   p.account->orders.push_back(order.id);
+  p.account->newest_by_client_id[s->name + '|' + order.client_id] = order.id;
   lock(order);
   listener_.on_execution(order, "NEW", nullptr);
   take(order, now_ms);
@@ -298,27 +319,33 @@ std::expected<Order*, ApiError> Exchange::place(const Placement& p, std::int64_t
 }
 
 void Exchange::take(Order& order, std::int64_t now_ms) {
-  const std::vector<Match> found = matches(order);
-  if (order.type == Type::market && order.quantity.is_zero())
-    for (const Match& m : found) order.quantity += m.quantity;
-  Decimal available{};
-  for (const Match& m : found) available += m.quantity;
-  if (order.tif == Tif::fok && order.type == Type::limit && available < order.quantity)
+  const Found found = matches(order);
+  // An order by money is for what its money buys; what the book could not give stays open to the
+  // end.
+  if (order.by_money()) {
+    order.quantity = found.quantity;
+    if (found.ran_out && !found.list.empty())
+      order.quantity += round_to_step(div(max(order.quote_quantity - found.cost, Decimal{}),
+                                          found.list.back().price, Round::down),
+                                      order.symbol->step, Round::down);
+  }
+  if (order.tif == Tif::fok && order.type == Type::limit && found.quantity < order.quantity)
     return end(order, Status::expired, "EXPIRED", now_ms);
   Book& book = books_[order.symbol->name];
-  for (const Match& m : found) {
+  for (const Match& m : found.list) {
     const std::int64_t trade_id = next_trade_id_++;
     if (m.maker != nullptr) {
       fill(*m.maker, m.price, m.quantity, true, trade_id, now_ms);
       if (!m.maker->is_open()) unrest(*m.maker);
-      tell_balances(*m.maker);
+      if (m.maker->account != order.account) tell_balances(*m.maker);
     } else {
       consume(book, other(order.side), m.price, m.quantity);
     }
     fill(order, m.price, m.quantity, false, trade_id, now_ms);
+    listener_.on_trade(fills_.back());
     ++book.update_id;
   }
-  if (!found.empty()) listener_.on_touch(*order.symbol);
+  if (!found.list.empty()) listener_.on_touch(*order.symbol);
   if (!order.is_open()) return;
   if (order.type == Type::market || order.tif != Tif::gtc)
     return end(order, Status::expired, "EXPIRED", now_ms);
@@ -336,7 +363,8 @@ void Exchange::consume(Book& book, Side side, Decimal price, Decimal quantity) {
 void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
                     std::int64_t trade_id, std::int64_t now_ms) {
   const SymbolRules& s = *order.symbol;
-  const Decimal quote = mul(price, quantity, Round::nearest);
+  // Down: what is paid in parts never adds up to more than what was set aside for the whole.
+  const Decimal quote = mul(price, quantity, Round::down);
   Fill& f = fills_.emplace_back();
   f.trade_id = trade_id;
   f.order = &order;
@@ -350,6 +378,8 @@ void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
   f.commission_asset = buys ? s.base : s.quote;
   f.commission = scale_by(buys ? quantity : quote, maker ? maker_fee_bps_ : taker_fee_bps_, 10'000,
                           Round::nearest);
+  // The first fill gives places of the unfilled order count back, a maker's more of them.
+  if (order.executed.is_zero()) order.account->give_back(maker ? 5 : 1, now_ms);
   order.fills.push_back(fills_.size() - 1);
   order.account->fills.push_back(fills_.size() - 1);
   order.executed += quantity;
@@ -364,30 +394,33 @@ void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
   paid.free -= out - from_lock;
   received.free += (buys ? quantity : quote) - f.commission;
   order.status = order.remaining().is_positive() ? Status::partially_filled : Status::filled;
-  if (order.status == Status::filled) {
-    release(order);
-    order.account->open_by_client_id.erase(order.client_id);
-  }
+  // Bought below its limit: the difference is free again at once.
+  if (order.type != Type::market) release(order, order.locked - locked_for(order));
+  if (order.status == Status::filled) order.account->open_by_client_id.erase(order.client_id);
   listener_.on_execution(order, "TRADE", &f);
-  if (!maker) listener_.on_trade(f);
+}
+
+Decimal Exchange::locked_for(const Order& order) {
+  return order.side == Side::buy ? mul(order.remaining(), order.price, Round::up)
+                                 : order.remaining();
 }
 
 void Exchange::lock(Order& order) {
   order.account->open_by_client_id[order.client_id] = order.id;
   if (order.type == Type::market) return;  // pays from what is free: it never rests
   const bool buys = order.side == Side::buy;
-  order.locked = buys ? mul(order.quantity, order.price, Round::up) : order.quantity;
+  order.locked = locked_for(order);
   Balance& b = order.account->balances[buys ? order.symbol->quote : order.symbol->base];
   b.free -= order.locked;
   b.locked += order.locked;
 }
 
-void Exchange::release(Order& order) {
+void Exchange::release(Order& order, Decimal amount) {
   Balance& b =
       order.account->balances[order.side == Side::buy ? order.symbol->quote : order.symbol->base];
-  b.free += order.locked;
-  b.locked -= order.locked;
-  order.locked = Decimal{};
+  b.free += amount;
+  b.locked -= amount;
+  order.locked -= amount;
 }
 
 void Exchange::rest(Order& order) {
@@ -410,7 +443,7 @@ void Exchange::unrest(Order& order) {
 void Exchange::end(Order& order, Status status, std::string_view execution, std::int64_t now_ms) {
   order.status = status;
   order.updated_ms = now_ms;
-  release(order);
+  release(order, order.locked);
   order.account->open_by_client_id.erase(order.original_client_id);
   listener_.on_execution(order, execution, nullptr);
 }
@@ -423,12 +456,18 @@ std::expected<Order*, ApiError> Exchange::find(Account& account, const std::stri
     return std::unexpected(
         ApiError{400, -1102,
                  "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!"});
-  // The newest one of that name: ids may be used again once their order has ended.
-  for (auto it = account.orders.rbegin(); it != account.orders.rend(); ++it) {
-    Order& o = orders_[static_cast<std::size_t>(*it - 1)];
-    if (o.symbol->name != name) continue;
-    if (order_id != 0 ? o.id == order_id : o.original_client_id == client_id) return &o;
+  std::int64_t id = order_id;
+  if (!client_id.empty()) {
+    // The newest one of that name: ids may be used again once their order has ended.
+    const auto newest = account.newest_by_client_id.find(name + '|' + client_id);
+    if (newest == account.newest_by_client_id.end() || (id != 0 && id != newest->second))
+      return std::unexpected(ApiError{400, -2013, "Order does not exist."});
+    id = newest->second;
   }
+  if (id >= 1 && id <= static_cast<std::int64_t>(orders_.size()))
+    if (Order& o = orders_[static_cast<std::size_t>(id - 1)];
+        o.account == &account && o.symbol->name == name)
+      return &o;
   return std::unexpected(ApiError{400, -2013, "Order does not exist."});
 }
 
@@ -437,6 +476,7 @@ std::expected<Order*, ApiError> Exchange::cancel(Account& account, const std::st
                                                  const std::string& client_id,
                                                  const std::string& new_client_id,
                                                  std::int64_t now_ms) {
+  if (!valid_client_id(new_client_id)) return std::unexpected(*bad(-1100, bad_client_id));
   auto found = find(account, name, order_id, client_id);
   if (!found) {
     if (found.error().code == -2013)

@@ -9,6 +9,9 @@
 
 namespace oneclick::paper {
 
+inline constexpr std::size_t open_orders_max = 200;  // of an account in one symbol
+inline constexpr Decimal notional_max = Decimal::from_integer(9'000'000);  // of priced orders
+
 struct Placement {
   Account* account;
   std::string symbol;
@@ -25,7 +28,8 @@ struct ExchangeListener {
   std::function<void(const Order&, std::string_view execution, const Fill* fill)> on_execution;
   std::function<void(const Account&, const std::vector<std::string>& assets)> on_balances;
   std::function<void(const SymbolRules&)> on_touch;
-  std::function<void(const Fill& taker)> on_trade;
+  // Once a trade: the taker's fill, or the maker's where the recorded market took.
+  std::function<void(const Fill& fill)> on_trade;
 };
 
 struct Level {
@@ -84,7 +88,15 @@ class Exchange {
 
   [[nodiscard]] std::optional<ApiError> refusal(const Placement& p, const SymbolRules& s) const;
   [[nodiscard]] std::optional<ApiError> funds_refusal(const Placement& p, const SymbolRules& s);
-  [[nodiscard]] std::vector<Match> matches(const Order& order) const;
+  struct Found {
+    std::vector<Match> list;
+    Decimal quantity{}, cost{};
+    bool ran_out = false;  // the book ended before the order did
+  };
+
+  template <typename Visit>
+  bool each_offer(const SymbolRules& symbol, Side side, Visit visit) const;
+  [[nodiscard]] Found matches(const Order& order) const;
   [[nodiscard]] bool crosses(const Order& order, Decimal price) const;
   void take(Order& order, std::int64_t now_ms);
   void consume(Book& book, Side side, Decimal price, Decimal quantity);
@@ -93,11 +105,11 @@ class Exchange {
   void rest(Order& order);
   void unrest(Order& order);
   void lock(Order& order);
-  void release(Order& order);
+  void release(Order& order, Decimal amount);
+  [[nodiscard]] static Decimal locked_for(const Order& order);
   void end(Order& order, Status status, std::string_view execution, std::int64_t now_ms);
   void match_resting(const SymbolRules& s, std::int64_t now_ms);
   void tell_balances(const Order& order);
-  [[nodiscard]] Decimal market_estimate(const SymbolRules& s, Side side, Decimal quantity) const;
 
   const std::vector<SymbolRules> symbols_;
   const std::int32_t taker_fee_bps_, maker_fee_bps_;

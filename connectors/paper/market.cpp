@@ -88,6 +88,7 @@ Playback::Playback(std::string symbol, std::vector<RecordedTouch> touches, doubl
     : symbol_(std::move(symbol)), touches_(std::move(touches)), speed_(speed) {}
 
 std::int64_t Playback::advance() {
+  if (speed_ <= 0) return second_ns;  // stands still, and is told again
   const std::size_t next = (at_ + 1) % touches_.size();
   const std::int64_t pause = next == 0 ? second_ns : touches_[next].time_ns - touches_[at_].time_ns;
   at_ = next;

@@ -2,6 +2,7 @@
 // fills.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -42,8 +43,23 @@ struct Account {
       open_by_client_id;             // among open orders only, as the venue does
   std::vector<std::int64_t> orders;  // all, in order
   std::vector<std::size_t> fills;    // indices into Ledger::fills
-  std::int64_t window = 0;           // unfilled order count of this ten-second window
-  std::uint32_t window_count = 0;
+  std::unordered_map<std::string, std::int64_t> newest_by_client_id;  // "SYMBOL|client id"
+  // Unfilled order count of this ten-second window and this day (UTC), as the venue counts: every
+  // placed order adds one, its first fill takes one away, five where it was a maker's; never below
+  // zero (Binance spot API docs, faqs/order_count_decrement.md).
+  std::int64_t window = 0, day = 0;
+  std::uint32_t window_count = 0, day_count = 0;
+  void roll(std::int64_t now_ms) {
+    if (window != now_ms / 10'000) window_count = 0;
+    if (day != now_ms / 86'400'000) day_count = 0;
+    window = now_ms / 10'000;
+    day = now_ms / 86'400'000;
+  }
+  void give_back(std::uint32_t count, std::int64_t now_ms) {
+    roll(now_ms);
+    window_count -= std::min(count, window_count);
+    day_count -= std::min(count, day_count);
+  }
 };
 
 enum class Type : std::uint8_t { limit, market, limit_maker };
@@ -73,6 +89,10 @@ struct Order {
   std::int64_t time_ms = 0, updated_ms = 0;
   std::vector<std::size_t> fills;
   [[nodiscard]] Decimal remaining() const { return quantity - executed; }
+  // A market order for an amount of quote; its quantity is known when it has been matched.
+  [[nodiscard]] bool by_money() const {
+    return type == Type::market && quote_quantity.is_positive();
+  }
   [[nodiscard]] bool is_open() const {
     return status == Status::open || status == Status::partially_filled;
   }

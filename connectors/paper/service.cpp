@@ -206,8 +206,11 @@ void Service::on_rest(const net::ServerRequest& request, const std::string& oper
 net::ServerResponse Service::rest_response(const Answer& answer, const Account* account) const {
   net::ServerResponse response = json_response(answer.status, answer.body);
   response.headers = {{"X-MBX-USED-WEIGHT-1M", std::to_string(api_.weight_used(now_ms()))}};
-  if (account != nullptr)
+  response.headers.emplace_back("X-MBX-USED-WEIGHT", response.headers.front().second);
+  if (account != nullptr) {
     response.headers.emplace_back("X-MBX-ORDER-COUNT-10S", std::to_string(account->window_count));
+    response.headers.emplace_back("X-MBX-ORDER-COUNT-1D", std::to_string(account->day_count));
+  }
   if (answer.retry_after_ms != 0)
     response.headers.emplace_back("Retry-After",
                                   std::to_string((answer.retry_after_ms - now_ms()) / 1'000 + 1));
