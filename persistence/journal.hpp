@@ -1,8 +1,8 @@
-// The journal: every input of a core, and after it the core's records, in order, on disk. One journal
-// per shard, in <dir>/shard-NN: preallocated segments of CRC32C-framed entries behind a ring in shared
-// memory. The shard appends to the ring; the journal's own thread moves the ring to the file and syncs.
-// The ring outlives the process, so what was appended survives kill -9; what is synced survives power
-// loss.
+// The journal: every input of a core, and after it the core's records, in order, on disk. One
+// journal per shard, in <dir>/shard-NN: preallocated segments of CRC32C-framed entries behind a
+// ring in shared memory. The shard appends to the ring; the journal's own thread moves the ring to
+// the file and syncs. The ring outlives the process, so what was appended survives kill -9; what is
+// synced survives power loss.
 #pragma once
 
 #include <atomic>
@@ -29,9 +29,9 @@ namespace oneclick {
 using JournalPosition = std::uint64_t;
 
 struct JournalOptions {
-  std::filesystem::path dir;             // made when absent
+  std::filesystem::path dir;  // made when absent
   std::uint16_t shard = 0;
-  std::size_t ring_bytes = 64 << 20;     // power of two
+  std::size_t ring_bytes = 64 << 20;  // power of two
   std::size_t segment_bytes = 64 << 20;
   std::filesystem::path ring_dir = "/dev/shm";
   std::int64_t retention_ns = 24LL * 3600 * 1'000'000'000;
@@ -46,8 +46,8 @@ struct JournalError {
 // Holds the lock against a second instance on the same journal (exit code 75) while it lives.
 class JournalWriter : public JournalPort {
  public:
-  // Locks, finds the end (a torn tail is cut; damage before it is refused), takes over what a killed
-  // predecessor left in the ring, starts the journal thread.
+  // Locks, finds the end (a torn tail is cut; damage before it is refused), takes over what a
+  // killed predecessor left in the ring, starts the journal thread.
   [[nodiscard]] static std::expected<std::unique_ptr<JournalWriter>, JournalError> open(
       const JournalOptions& options, Metrics& metrics);
   ~JournalWriter() override = default;  // writes and syncs the rest
@@ -60,7 +60,7 @@ class JournalWriter : public JournalPort {
 
   // Any thread.
   [[nodiscard]] JournalPosition appended() const override = 0;  // in the ring: survives the process
-  [[nodiscard]] virtual JournalPosition written() const = 0;   // in the file: readers see it
+  [[nodiscard]] virtual JournalPosition written() const = 0;    // in the file: readers see it
   [[nodiscard]] JournalPosition synced() const override = 0;    // survives power loss
   // A write or sync failed: nothing further becomes durable. The owner must stop new risk.
   [[nodiscard]] bool failed() const override = 0;
@@ -71,7 +71,7 @@ class JournalWriter : public JournalPort {
 
 struct JournalEntry {
   JournalPosition position;
-  const Event* event;    // exactly one of the two is set; valid until the next call
+  const Event* event;  // exactly one of the two is set; valid until the next call
   const Record* record;
 };
 
@@ -81,8 +81,8 @@ class JournalReader {
   [[nodiscard]] static std::expected<std::unique_ptr<JournalReader>, JournalError> open(
       const std::filesystem::path& dir, std::uint16_t shard, JournalPosition from);
   virtual ~JournalReader() = default;
-  // The next entry; nullopt at the end of what is written so far (call again later). Error: damage, or
-  // the position is no longer kept.
+  // The next entry; nullopt at the end of what is written so far (call again later). Error: damage,
+  // or the position is no longer kept.
   [[nodiscard]] virtual std::expected<std::optional<JournalEntry>, JournalError> next() = 0;
 };
 
@@ -97,8 +97,8 @@ struct JournalSummary {
   std::uint64_t torn_bytes;  // cut at the end
 };
 // Reads everything, checks every frame. Changes nothing.
-[[nodiscard]] std::expected<JournalSummary, JournalError> verify_journal(const std::filesystem::path& dir,
-                                                                         std::uint16_t shard);
+[[nodiscard]] std::expected<JournalSummary, JournalError> verify_journal(
+    const std::filesystem::path& dir, std::uint16_t shard);
 // Shards that have a journal below dir, ascending.
 [[nodiscard]] std::vector<std::uint16_t> journal_shards(const std::filesystem::path& dir);
 
@@ -110,7 +110,8 @@ struct Snapshot {
   std::vector<std::byte> state;
 };
 [[nodiscard]] std::expected<void, JournalError> write_snapshot(const std::filesystem::path& dir,
-                                                               std::uint16_t shard, const Snapshot&);
+                                                               std::uint16_t shard,
+                                                               const Snapshot&);
 // The newest whole one; nullopt when there is none. A damaged one is passed over for an older.
 [[nodiscard]] std::expected<std::optional<Snapshot>, JournalError> load_snapshot(
     const std::filesystem::path& dir, std::uint16_t shard);

@@ -1,5 +1,5 @@
-// What the engine does with PostgreSQL. Each class below runs its own thread and reconnects by itself;
-// none of them is ever waited for by the order path.
+// What the engine does with PostgreSQL. Each class below runs its own thread and reconnects by
+// itself; none of them is ever waited for by the order path.
 #pragma once
 
 #include <cstdint>
@@ -37,10 +37,11 @@ struct MigrationStatus {
 };
 [[nodiscard]] std::expected<std::vector<MigrationStatus>, std::string> migration_status(
     const std::string& database_url);
-// Brings the database to the current schema, under an advisory lock, one transaction each. Restartable.
-// Error names the migration and what PostgreSQL said. `on_step` is told each migration applied.
-[[nodiscard]] std::expected<int, std::string> migrate(const std::string& database_url,
-                                                      const std::function<void(const Migration&)>& on_step);
+// Brings the database to the current schema, under an advisory lock, one transaction each.
+// Restartable. Error names the migration and what PostgreSQL said. `on_step` is told each migration
+// applied.
+[[nodiscard]] std::expected<int, std::string> migrate(
+    const std::string& database_url, const std::function<void(const Migration&)>& on_step);
 
 // --- sink: journal -> rows ---
 struct PgSinkOptions {
@@ -49,14 +50,14 @@ struct PgSinkOptions {
   std::uint16_t shard = 0;
   std::size_t batch_records_max = 5'000;
   std::int64_t batch_wait_ns = 5'000'000;
-  // The journal's last position (any thread), for the lag while the sink is not at its end. Unset: the
-  // lag never shows more than a batch.
+  // The journal's last position (any thread), for the lag while the sink is not at its end. Unset:
+  // the lag never shows more than a batch.
   std::function<JournalPosition()> journal_end = {};
 };
 class PgSink {
  public:
-  [[nodiscard]] static std::unique_ptr<PgSink> start(PgSinkOptions options, Metrics& metrics,
-                                                     std::function<void(JournalPosition)> on_committed);
+  [[nodiscard]] static std::unique_ptr<PgSink> start(
+      PgSinkOptions options, Metrics& metrics, std::function<void(JournalPosition)> on_committed);
   virtual ~PgSink() = default;  // stops at once; what is not committed is read again next time
   // Waits until everything up to `position` is committed, at most timeout_ns.
   [[nodiscard]] virtual bool drain(JournalPosition position, std::int64_t timeout_ns) = 0;
@@ -80,7 +81,8 @@ class PgLoader {
   virtual void set_master_keys(std::vector<MasterKey> keys) = 0;
 };
 
-// --- rows that are not derived from the journal: security_events, audit_logs, api_keys.last_used_at ---
+// --- rows that are not derived from the journal: security_events, audit_logs,
+// api_keys.last_used_at ---
 struct SecurityEvent {
   std::optional<UserId> user;
   std::string event_type;
@@ -90,7 +92,8 @@ struct SecurityEvent {
 };
 class PgSideWriter {
  public:
-  [[nodiscard]] static std::unique_ptr<PgSideWriter> start(std::string database_url, Metrics& metrics);
+  [[nodiscard]] static std::unique_ptr<PgSideWriter> start(std::string database_url,
+                                                           Metrics& metrics);
   virtual ~PgSideWriter() = default;
   // Any thread; bounded: beyond 10,000 waiting rows they are dropped and counted.
   virtual void security_event(SecurityEvent event) = 0;
@@ -101,31 +104,35 @@ struct NewApiKey {
   ApiKeyId id;
   std::string token;  // "oc_<key id>_<secret>", shown once
 };
-[[nodiscard]] std::expected<NewApiKey, std::string> add_api_key(const std::string& database_url, UserId user,
-                                                                std::string_view name,
-                                                                const std::vector<std::string>& scopes,
-                                                                std::optional<std::int64_t> expires_unix_s);
+[[nodiscard]] std::expected<NewApiKey, std::string> add_api_key(
+    const std::string& database_url, UserId user, std::string_view name,
+    const std::vector<std::string>& scopes, std::optional<std::int64_t> expires_unix_s);
 struct ApiKeyRow {
   std::string id, user_id, name, permissions, created_at, expires_at, last_used_at;
 };
-[[nodiscard]] std::expected<std::vector<ApiKeyRow>, std::string> list_api_keys(const std::string& database_url);
-[[nodiscard]] std::expected<bool, std::string> revoke_api_key(const std::string& database_url, ApiKeyId id);
+[[nodiscard]] std::expected<std::vector<ApiKeyRow>, std::string> list_api_keys(
+    const std::string& database_url);
+[[nodiscard]] std::expected<bool, std::string> revoke_api_key(const std::string& database_url,
+                                                              ApiKeyId id);
 
 // Seals the plain credentials of one user_exchanges row in place (each column bound to its row), or
 // rewraps rows sealed under an older key with the first of `keys`. Returns how many rows changed.
 [[nodiscard]] std::expected<int, std::string> seal_credentials(const std::string& database_url,
-                                                               const MasterKey& key, AccountId account,
+                                                               const MasterKey& key,
+                                                               AccountId account,
                                                                const Credentials& plain);
 [[nodiscard]] std::expected<int, std::string> rewrap_credentials(const std::string& database_url,
                                                                  std::span<const MasterKey> keys);
 // Additional data of a sealed column: "user_exchanges|api_key|<row id>".
 [[nodiscard]] std::string credential_aad(std::string_view column, AccountId account);
-// Master key file: lines "<id> <base64 of 32 bytes>", the first one seals. Must not be readable by group
-// or others. Errors name the file and line, never the content.
-[[nodiscard]] std::expected<std::vector<MasterKey>, std::string> read_master_keys(const std::filesystem::path&);
+// Master key file: lines "<id> <base64 of 32 bytes>", the first one seals. Must not be readable by
+// group or others. Errors name the file and line, never the content.
+[[nodiscard]] std::expected<std::vector<MasterKey>, std::string> read_master_keys(
+    const std::filesystem::path&);
 
 // --- what became of an event, for GET /v1/events/{id} ---
-// A viewer sees events of its own and of its channels; nil sees all. What it may not see is not there.
+// A viewer sees events of its own and of its channels; nil sees all. What it may not see is not
+// there.
 struct EventReport {
   std::string json;  // the whole answer's body
 };

@@ -11,16 +11,20 @@ namespace {
 // Every question is about the accounts in $1 (the exchange's), the links that trade on them and the
 // leader events those links answer to: a database may hold more than one exchange's world.
 constexpr const char* scope_sql =
-    "WITH links AS (SELECT * FROM engine.copy_links WHERE follower_exchange_id = ANY ($1::uuid[])), "
-    "events AS (SELECT * FROM engine.leader_events e WHERE e.leader_user_id IN (SELECT leader_user_id FROM "
+    "WITH links AS (SELECT * FROM engine.copy_links WHERE follower_exchange_id = ANY "
+    "($1::uuid[])), "
+    "events AS (SELECT * FROM engine.leader_events e WHERE e.leader_user_id IN (SELECT "
+    "leader_user_id FROM "
     "  links) OR e.channel_id IN (SELECT channel_id FROM links)), "
     "outcomes AS (SELECT o.* FROM engine.copy_outcomes o JOIN events e ON e.id = o.event_id), "
-    "orders AS (SELECT * FROM trades WHERE exchange_id = ANY ($1::uuid[]) AND source IN ('copy_trade', "
+    "orders AS (SELECT * FROM trades WHERE exchange_id = ANY ($1::uuid[]) AND source IN "
+    "('copy_trade', "
     "  'signal')), "
     "history AS (SELECT h.* FROM trade_history h JOIN orders t ON t.id = h.trade_id) ";
 
 constexpr const char* orders_sql =
-    "SELECT id, exchange_id, portfolio_id, asset_symbol, side, status, coalesce(order_id, ''), quantity, "
+    "SELECT id, exchange_id, portfolio_id, asset_symbol, side, status, coalesce(order_id, ''), "
+    "quantity, "
     "filled_quantity FROM orders";
 
 // A fill's row names the venue's trade; rows of state changes do not.
@@ -44,7 +48,8 @@ constexpr const char* clean_links_sql =
     "  WHERE o.link_id = l.id AND (o.outcome <> 'copied' OR t.status IS DISTINCT FROM 'filled'))";
 
 constexpr const char* outcomes_sql =
-    "SELECT outcome, coalesce(CASE WHEN outcome = 'clipped' THEN binding_cap ELSE reason END, ''), count(*) "
+    "SELECT outcome, coalesce(CASE WHEN outcome = 'clipped' THEN binding_cap ELSE reason END, ''), "
+    "count(*) "
     "FROM outcomes GROUP BY 1, 2 ORDER BY 1, 2";
 
 constexpr const char* counts_sql =
@@ -67,7 +72,9 @@ constexpr const char* latency_sql =
     "(ORDER BY first), max(first), percentile_disc(0.5) WITHIN GROUP (ORDER BY last), "
     "percentile_disc(0.99) WITHIN GROUP (ORDER BY last), max(last) FROM latency";
 
-std::string text(const std::optional<std::string>& value) { return value.value_or(""); }
+std::string text(const std::optional<std::string>& value) {
+  return value.value_or("");
+}
 std::int64_t integer(const std::optional<std::string>& value) {
   return value ? std::strtoll(value->c_str(), nullptr, 10) : 0;
 }
@@ -88,7 +95,8 @@ std::string array_of(const std::vector<std::string>& values) {
 // Runs the questions one after the other and keeps the first error.
 class Asker {
  public:
-  Asker(PgQuery& database, std::string accounts) : database_(database), accounts_(std::move(accounts)) {}
+  Asker(PgQuery& database, std::string accounts)
+      : database_(database), accounts_(std::move(accounts)) {}
   template <typename Each>
   void ask(const char* sql, Each each) {
     if (!error_.empty()) return;
@@ -147,7 +155,8 @@ std::expected<Books, std::string> read_books(const std::string& database_url,
                            .price = decimal(r[3])});
   });
   asker.ask(positions_sql, [&](const PgRow& r) {
-    books.positions.push_back({.portfolio = text(r[0]), .symbol = text(r[1]), .quantity = decimal(r[2])});
+    books.positions.push_back(
+        {.portfolio = text(r[0]), .symbol = text(r[1]), .quantity = decimal(r[2])});
   });
   asker.ask(clean_links_sql, [&](const PgRow& r) {
     books.clean_links.push_back(

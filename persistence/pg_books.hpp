@@ -1,5 +1,5 @@
-// The books as the database has them, read back with plain SQL: for comparing them with an exchange's
-// own ledger. Knows nothing of how they were written.
+// The books as the database has them, read back with plain SQL: for comparing them with an
+// exchange's own ledger. Knows nothing of how they were written.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct BookOrder {
 };
 
 struct BookFill {
-  std::string order;           // trades.id
+  std::string order;  // trades.id
   std::string venue_trade_id;
   Decimal quantity;
   Decimal price;
@@ -57,17 +57,17 @@ struct Books {
   std::int64_t leader_events = 0;
   std::int64_t links_matched = 0;
   std::int64_t outcome_rows = 0;
-  std::int64_t events_with_other_count = 0;     // links_matched differs from the event's outcome rows
-  std::int64_t copied_without_fill = 0;         // copied or clipped, but no filled trade behind it
-  std::map<std::string, std::int64_t> outcomes; // "copied", "skipped(no_position)", ...
+  std::int64_t events_with_other_count = 0;  // links_matched differs from the event's outcome rows
+  std::int64_t copied_without_fill = 0;      // copied or clipped, but no filled trade behind it
+  std::map<std::string, std::int64_t> outcomes;  // "copied", "skipped(no_position)", ...
   std::int64_t trade_rows = 0;
   std::int64_t trade_history_rows = 0;
   std::int64_t sink_rejects = 0;
-  LatencyFigures fanout_first, fanout_last;     // over events with at least one order
+  LatencyFigures fanout_first, fanout_last;  // over events with at least one order
 };
 
 // Of these exchange accounts (user_exchanges.id) and what belongs to them.
-[[nodiscard]] std::expected<Books, std::string> read_books(const std::string& database_url,
-                                                           const std::vector<std::string>& accounts);
+[[nodiscard]] std::expected<Books, std::string> read_books(
+    const std::string& database_url, const std::vector<std::string>& accounts);
 
 }  // namespace oneclick

@@ -27,11 +27,20 @@ bool succeeded(const PGresult* result) {
 void append_copy_value(std::string& out, const std::string& value) {
   for (const char c : value) {
     switch (c) {
-      case '\\': out += "\\\\"; break;
-      case '\t': out += "\\t"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      default: out += c;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        out += c;
     }
   }
 }
@@ -72,7 +81,8 @@ std::expected<PgQuery, std::string> PgQuery::connect(const std::string& database
   auto impl = std::make_unique<Impl>(PQconnectdb(database_url.c_str()));
   if (PQstatus(impl->connection) != CONNECTION_OK)
     return std::unexpected(without_password(impl->error(), database_url));
-  PQsetNoticeProcessor(impl->connection, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      impl->connection, [](void*, const char*) {}, nullptr);
   return PgQuery(std::move(impl));
 }
 

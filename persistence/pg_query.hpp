@@ -1,5 +1,5 @@
-// Plain questions to PostgreSQL, one at a time, answers as text: for tools, reports and tests. Nothing
-// here is on the order path.
+// Plain questions to PostgreSQL, one at a time, answers as text: for tools, reports and tests.
+// Nothing here is on the order path.
 #pragma once
 
 #include <expected>

@@ -91,8 +91,8 @@ void put_leader_event(CopyRows& rows, const LeaderRow& row) {
 }
 
 bool is_ingress_signal(const LeaderEvent& e) {
-  const bool concerns = e.kind == LeaderEventKind::signal_published ||
-                        e.kind == LeaderEventKind::signal_closed;
+  const bool concerns =
+      e.kind == LeaderEventKind::signal_published || e.kind == LeaderEventKind::signal_closed;
   return concerns && e.source != EventSource::database && !e.signal.is_nil();
 }
 

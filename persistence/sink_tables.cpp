@@ -17,22 +17,25 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " ON CONFLICT (id) DO UPDATE SET links_matched = e.links_matched + excluded.links_matched,"
          " seq = coalesce(excluded.seq, e.seq), accepted_at = least(e.accepted_at,"
          " excluded.accepted_at)"},
-    // Signals that came through ingress have no row of the platform's yet; orders refer to it. One that
-    // the platform wrote stays as it is.
+    // Signals that came through ingress have no row of the platform's yet; orders refer to it. One
+    // that the platform wrote stays as it is.
     {.name = "sink_signals",
      .create = "(id uuid, channel_id uuid, creator_id uuid, signal_type text, asset_symbol text,"
                " entry_price numeric, stop_loss numeric, take_profit numeric,"
                " quantity_suggestion numeric, at timestamp, closes boolean)",
      .upsert =
-         "INSERT INTO public.trading_signals (id, channel_id, creator_id, signal_type, asset_symbol,"
-         " entry_price, stop_loss, take_profit, quantity_suggestion, status, created_at, updated_at)"
+         "INSERT INTO public.trading_signals (id, channel_id, creator_id, signal_type, "
+         "asset_symbol,"
+         " entry_price, stop_loss, take_profit, quantity_suggestion, status, created_at, "
+         "updated_at)"
          " SELECT s.id, s.channel_id, s.creator_id, nullif(s.signal_type, '')::public.signal_type,"
          " s.asset_symbol, s.entry_price, s.stop_loss, s.take_profit, s.quantity_suggestion,"
          " 'active', s.at, s.at FROM sink_signals s"
          " JOIN public.premium_channels c ON c.id = s.channel_id"
          " JOIN public.users u ON u.id = s.creator_id WHERE NOT s.closes ORDER BY s.id"
          " ON CONFLICT (id) DO NOTHING;"
-         "UPDATE public.trading_signals t SET status = 'closed', closed_at = s.at, updated_at = s.at"
+         "UPDATE public.trading_signals t SET status = 'closed', closed_at = s.at, updated_at = "
+         "s.at"
          " FROM sink_signals s WHERE s.closes AND t.id = s.id AND t.status = 'active'"},
     {.name = "sink_copy_outcomes",
      .create = "(LIKE engine.copy_outcomes)",

@@ -112,7 +112,8 @@ void Session::prefetch(AccountSlot slot, bool first) const {
   if (a == nullptr) return;
   if (first) {
     const auto* const bytes = reinterpret_cast<const char*>(a);
-    for (std::size_t at = 0; at < sizeof(AttachedAccount); at += 64) __builtin_prefetch(bytes + at, 1);
+    for (std::size_t at = 0; at < sizeof(AttachedAccount); at += 64)
+      __builtin_prefetch(bytes + at, 1);
     return;
   }
   for (const std::string_view text : {a->request.signed_head(), a->request.place_head()})

@@ -334,8 +334,8 @@ void Session::tell_balance(AttachedAccount& a, const BalanceRow& row, std::int64
   emit(make_event(balance));
 }
 
-// Assets a snapshot leaves out are zero; the core hears it of those it was told, and of those of the
-// configured symbols, which it may know from before this process.
+// Assets a snapshot leaves out are zero; the core hears it of those it was told, and of those of
+// the configured symbols, which it may know from before this process.
 bool Session::take_snapshot(AttachedAccount& a, const Pending& row, const Reply& reply) {
   if (reply.balances.empty() || !decoder_.balances(reply.balances, balance_rows_)) return false;
   // Without a time of its own it is at least as new as the question.

@@ -402,12 +402,13 @@ class Service final : public Ingress {
     // Known to be the caller's own, or whoever asks may see everything: nothing is left to check.
     const bool own = sent != nullptr && sent->user == key.user;
     const UserId viewer = is_admin(key) || own ? UserId{} : key.user;
-    dependencies_.find_event(event, viewer, [&reactor = reactor_, respond, pending](
-                                        std::optional<std::string> json, bool available) {
-      reactor.post([respond, pending, json = std::move(json), available] {
-        respond(report_response(json, available, pending));
-      });
-    });
+    dependencies_.find_event(
+        event, viewer,
+        [&reactor = reactor_, respond, pending](std::optional<std::string> json, bool available) {
+          reactor.post([respond, pending, json = std::move(json), available] {
+            respond(report_response(json, available, pending));
+          });
+        });
   }
 
   static net::ServerResponse not_found() {

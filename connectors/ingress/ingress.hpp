@@ -47,8 +47,9 @@ struct Refusal {
 struct IngressDependencies {
   EventSink& sink;
   const EngineClock& clock;
-  // What became of an event, as far as `viewer` may see it (nil: all). `answer` may be called on any thread: the report, or nullopt when
-  // there is none; `available` false when the database cannot be asked.
+  // What became of an event, as far as `viewer` may see it (nil: all). `answer` may be called on
+  // any thread: the report, or nullopt when there is none; `available` false when the database
+  // cannot be asked.
   std::function<void(EventId, UserId viewer,
                      std::function<void(std::optional<std::string> json, bool available)> answer)>
       find_event;

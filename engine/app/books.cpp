@@ -50,19 +50,22 @@ class Comparer {
       if (key.empty()) continue;
       ++out_.ledger_orders;
       if (!on_ledger_.emplace(key, &o).second)
-        disagree("order {} is on the exchange twice ({} and {})", key, on_ledger_[key]->order_id, o.order_id);
+        disagree("order {} is on the exchange twice ({} and {})", key, on_ledger_[key]->order_id,
+                 o.order_id);
     }
   }
 
   void compare_counts() {
     if (books_.links_matched != books_.outcome_rows)
-      disagree("sum of links_matched is {}, outcomes are {}", books_.links_matched, books_.outcome_rows);
+      disagree("sum of links_matched is {}, outcomes are {}", books_.links_matched,
+               books_.outcome_rows);
     if (books_.events_with_other_count != 0)
       disagree("{} leader events have another number of outcomes than links matched",
                books_.events_with_other_count);
     if (books_.copied_without_fill != 0)
       disagree("{} outcomes say copied without a fill behind them", books_.copied_without_fill);
-    if (books_.sink_rejects != 0) disagree("{} records were refused by the database", books_.sink_rejects);
+    if (books_.sink_rejects != 0)
+      disagree("{} records were refused by the database", books_.sink_rejects);
   }
 
   void compare_orders() {
@@ -76,21 +79,23 @@ class Comparer {
     }
     for (const BookOrder& row : books_.orders) {
       if (on_ledger_.contains(row.id)) continue;
-      if (row.status == "filled" || row.status == "partially_filled" || row.filled_quantity.is_positive() ||
-          row.status == "pending")
+      if (row.status == "filled" || row.status == "partially_filled" ||
+          row.filled_quantity.is_positive() || row.status == "pending")
         disagree("trades row {} is {} but not on the exchange", row.id, row.status);
     }
   }
 
   void compare_order(const LedgerOrder& o, const BookOrder& row) {
     if (row.account != o.account)
-      disagree("order {}: account {} on the exchange, {} in trades", row.id, o.account, row.account);
+      disagree("order {}: account {} on the exchange, {} in trades", row.id, o.account,
+               row.account);
     if (row.side != o.side) disagree("order {}: side {} against {}", row.id, o.side, row.side);
     if (row.quantity != o.quantity)
-      disagree("order {}: quantity {} against {}", row.id, o.quantity.to_text(), row.quantity.to_text());
+      disagree("order {}: quantity {} against {}", row.id, o.quantity.to_text(),
+               row.quantity.to_text());
     if (row.filled_quantity != o.executed_quantity)
-      disagree("order {}: executed {} against filled_quantity {}", row.id, o.executed_quantity.to_text(),
-               row.filled_quantity.to_text());
+      disagree("order {}: executed {} against filled_quantity {}", row.id,
+               o.executed_quantity.to_text(), row.filled_quantity.to_text());
     if (row.status != expected_status(o))
       disagree("order {}: {} on the exchange, status {} in trades", row.id, o.status, row.status);
   }
@@ -118,12 +123,14 @@ class Comparer {
         continue;
       }
       if (row->second->quantity != f.quantity || row->second->price != f.price)
-        disagree("fill {} of order {}: {} at {} against {} at {}", f.trade_id, key, f.quantity.to_text(),
-                 f.price.to_text(), row->second->quantity.to_text(), row->second->price.to_text());
+        disagree("fill {} of order {}: {} at {} against {} at {}", f.trade_id, key,
+                 f.quantity.to_text(), f.price.to_text(), row->second->quantity.to_text(),
+                 row->second->price.to_text());
       rows.erase(row);
     }
     for (const auto& [id, row] : rows)
-      disagree("trade_history has fill {} of order {} that the exchange has not", id.second, id.first);
+      disagree("trade_history has fill {} of order {} that the exchange has not", id.second,
+               id.first);
   }
 
   // What a fill changes of its account's base asset.
@@ -131,26 +138,29 @@ class Comparer {
     const Decimal gross = f.side == "buy" ? f.quantity : -f.quantity;
     return f.commission_asset == base ? gross - f.commission : gross;
   }
-  static std::string base_of(const std::string& symbol) { return symbol.substr(0, symbol.find('/')); }
+  static std::string base_of(const std::string& symbol) {
+    return symbol.substr(0, symbol.find('/'));
+  }
 
   void compare_positions() {
     std::map<std::pair<std::string, std::string>, Decimal> held;
     for (const LedgerFill& f : ledger_.fills) {
       const auto row = orders_.find(key_of(f.client_order_id));
       if (row == orders_.end()) continue;
-      held[{row->second->portfolio, row->second->symbol}] += change(f, base_of(row->second->symbol));
+      held[{row->second->portfolio, row->second->symbol}] +=
+          change(f, base_of(row->second->symbol));
     }
     for (const BookPosition& p : books_.positions) {
       Decimal& expected = held[{p.portfolio, p.symbol}];
       if (p.quantity != expected)
-        disagree("portfolio {} holds {} {} by the exchange's fills, {} in portfolio_positions", p.portfolio,
-                 expected.to_text(), p.symbol, p.quantity.to_text());
+        disagree("portfolio {} holds {} {} by the exchange's fills, {} in portfolio_positions",
+                 p.portfolio, expected.to_text(), p.symbol, p.quantity.to_text());
       expected = Decimal{};
     }
     for (const auto& [where, quantity] : held)
       if (!quantity.is_zero())
-        disagree("portfolio {} holds {} {} by the exchange's fills and has no position row", where.first,
-                 quantity.to_text(), where.second);
+        disagree("portfolio {} holds {} {} by the exchange's fills and has no position row",
+                 where.first, quantity.to_text(), where.second);
   }
 
   // Symbols differ in spelling between venue and database; fills of the engine tell which is which.
@@ -199,7 +209,9 @@ std::string escaped(const std::string& text) {
 
 }  // namespace
 
-Comparison compare_books(const Ledger& ledger, const Books& books) { return Comparer(ledger, books).run(); }
+Comparison compare_books(const Ledger& ledger, const Books& books) {
+  return Comparer(ledger, books).run();
+}
 
 std::string books_json(const Books& b, const Comparison& c) {
   std::string outcomes, disagreements;
@@ -213,9 +225,9 @@ std::string books_json(const Books& b, const Comparison& c) {
       R"("trades_rows":{},"trade_history_rows":{},"ledger_orders":{},"ledger_fills":{},)"
       R"("disagreement_count":{},"disagreements":[{}],"books_agree":{}}})",
       b.leader_events, b.links_matched, outcomes, b.outcome_rows, b.orders.size(), b.fills.size(),
-      latency_json(b.fanout_first), latency_json(b.fanout_last), c.tracking_error_lots_max, c.tracked_links,
-      b.trade_rows, b.trade_history_rows, c.ledger_orders, c.ledger_fills, c.disagreement_count, disagreements,
-      c.agree());
+      latency_json(b.fanout_first), latency_json(b.fanout_last), c.tracking_error_lots_max,
+      c.tracked_links, b.trade_rows, b.trade_history_rows, c.ledger_orders, c.ledger_fills,
+      c.disagreement_count, disagreements, c.agree());
 }
 
 }  // namespace oneclick

@@ -1,5 +1,5 @@
-// Compares what an exchange's ledger says with what the database says. Run as a process of its own, it
-// sees nothing but the ledger's file and SQL.
+// Compares what an exchange's ledger says with what the database says. Run as a process of its own,
+// it sees nothing but the ledger's file and SQL.
 #pragma once
 
 #include <expected>
@@ -31,7 +31,7 @@ struct Ledger {
 [[nodiscard]] std::expected<Ledger, std::string> read_ledger(const std::string& path);
 
 struct Comparison {
-  std::int64_t ledger_orders = 0;   // of the engine
+  std::int64_t ledger_orders = 0;  // of the engine
   std::int64_t ledger_fills = 0;
   double tracking_error_lots_max = 0;
   std::int64_t tracked_links = 0;

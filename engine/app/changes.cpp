@@ -34,7 +34,8 @@ bool same_credentials(const Credentials& a, const Credentials& b) {
 
 Changes::Changes(ChangeTargets targets) : targets_(std::move(targets)) {}
 
-void Changes::expect(std::set<LinkId> links, std::set<AccountId> accounts, std::set<AccountId> feeds) {
+void Changes::expect(std::set<LinkId> links, std::set<AccountId> accounts,
+                     std::set<AccountId> feeds) {
   expected_links_ = std::move(links);
   expected_accounts_ = std::move(accounts);
   expected_feeds_ = std::move(feeds);
@@ -54,7 +55,8 @@ void Changes::on_account(const Account& account, const Credentials& credentials)
   const bool renewed =
       known == accounts_.end() || !same_credentials(known->second.credentials, credentials);
   const bool was_attached = known != accounts_.end() && known->second.attached;
-  accounts_[account.id] = {.account = account, .credentials = credentials, .attached = was_attached && !renewed};
+  accounts_[account.id] = {
+      .account = account, .credentials = credentials, .attached = was_attached && !renewed};
   if (was_attached && !renewed) push(make_event(account));
   attach_if_needed(account.id);
   if (renewed && feeds_.contains(account.id)) {
@@ -65,7 +67,8 @@ void Changes::on_account(const Account& account, const Credentials& credentials)
 
 void Changes::attach_if_needed(AccountId id) {
   const auto known = accounts_.find(id);
-  if (known == accounts_.end() || known->second.attached || !accounts_with_links_.contains(id)) return;
+  if (known == accounts_.end() || known->second.attached || !accounts_with_links_.contains(id))
+    return;
   known->second.attached = true;
   targets_.attach(known->second.account, known->second.credentials);
 }
@@ -128,7 +131,9 @@ void Changes::on_channel(ChannelId id, UserId creator, bool active) {
   targets_.channel(id, creator, active);
 }
 
-void Changes::on_kill_switch(const KillSwitch& kill_switch) { targets_.kill_switch(kill_switch); }
+void Changes::on_kill_switch(const KillSwitch& kill_switch) {
+  targets_.kill_switch(kill_switch);
+}
 
 bool Changes::on_leader_event(const LeaderEvent& event) {
   return targets_.router.try_push(make_event(event));

@@ -1,6 +1,6 @@
-// Turns what the database says into what shards, feeds and ingress need. Runs on the loader's thread and
-// is the only one to know which accounts and links were told, so that what disappeared while nobody
-// looked is removed.
+// Turns what the database says into what shards, feeds and ingress need. Runs on the loader's
+// thread and is the only one to know which accounts and links were told, so that what disappeared
+// while nobody looked is removed.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// `oneclick books`: what the demo and the tests run as a process of its own to compare the exchange's
-// ledger with the database.
+// `oneclick books`: what the demo and the tests run as a process of its own to compare the
+// exchange's ledger with the database.
 #include <cstdio>
 #include <cstdlib>
 

@@ -26,7 +26,9 @@ constexpr std::int64_t signal_interval_ns = 4'000'000'000;
 
 volatile sig_atomic_t interrupted = 0;
 
-void on_signal(int) { interrupted = 1; }
+void on_signal(int) {
+  interrupted = 1;
+}
 
 void say(const std::string& line) {
   std::printf("%s\n", line.c_str());
@@ -36,10 +38,11 @@ void say(const std::string& line) {
 // Prices shipped with the project: beside the sources, or installed.
 std::filesystem::path find_market_dir() {
   const std::filesystem::path program = own_path();
-  for (const std::filesystem::path& dir :
-       {program.parent_path() / "../../configs/market", program.parent_path() / "../share/oneclick/market",
-        std::filesystem::path("configs/market")})
-    if (std::filesystem::exists(dir / "btcusdt_1s.csv")) return std::filesystem::weakly_canonical(dir);
+  for (const std::filesystem::path& dir : {program.parent_path() / "../../configs/market",
+                                           program.parent_path() / "../share/oneclick/market",
+                                           std::filesystem::path("configs/market")})
+    if (std::filesystem::exists(dir / "btcusdt_1s.csv"))
+      return std::filesystem::weakly_canonical(dir);
   return {};
 }
 
@@ -48,8 +51,8 @@ class Script {
  public:
   Script(Stage& stage, std::uint64_t seed)
       : leader_(stage.reactor(), stage.tls(), stage.exchange_url(), stage.world().leader),
-        bot_(stage.reactor(), stage.tls(), stage.ingress_url("wss", "/v1/stream"), stage.bot_token(),
-             stage.world()),
+        bot_(stage.reactor(), stage.tls(), stage.ingress_url("wss", "/v1/stream"),
+             stage.bot_token(), stage.world()),
         random_(seed) {}
 
   std::expected<void, std::string> open() { return bot_.open(); }
@@ -80,10 +83,13 @@ class Script {
 };
 
 std::string progress_line(Stage& stage, double seconds) {
-  const auto value = [&](const char* name) { return static_cast<long long>(stage.metric(name).value_or(0)); };
-  return fmt::format("  {:>5.1f} s   orders sent {:>7}   unknown {:>4}   records not yet in the database {:>7}",
-                     seconds, value("oneclick_orders_sent_total"), value("oneclick_unknown_orders"),
-                     value("oneclick_sink_lag_records"));
+  const auto value = [&](const char* name) {
+    return static_cast<long long>(stage.metric(name).value_or(0));
+  };
+  return fmt::format(
+      "  {:>5.1f} s   orders sent {:>7}   unknown {:>4}   records not yet in the database {:>7}",
+      seconds, value("oneclick_orders_sent_total"), value("oneclick_unknown_orders"),
+      value("oneclick_sink_lag_records"));
 }
 
 std::expected<void, std::string> trade_for(Stage& stage, std::int64_t ns) {
@@ -95,7 +101,8 @@ std::expected<void, std::string> trade_for(Stage& stage, std::int64_t ns) {
     const std::int64_t now = monotonic_now_ns();
     if (now >= next_trade) {
       next_trade += trade_interval_ns;
-      if (const auto done = script.trade(); !done) return std::unexpected("leader: " + done.error());
+      if (const auto done = script.trade(); !done)
+        return std::unexpected("leader: " + done.error());
     }
     if (now >= next_signal) {
       next_signal += signal_interval_ns;
@@ -124,7 +131,8 @@ void say_addresses(Stage& stage) {
 std::expected<std::unique_ptr<Stage>, std::string> bring_up(const DemoArguments& arguments,
                                                             const std::filesystem::path& dir) {
   const std::filesystem::path market = find_market_dir();
-  if (market.empty()) return std::unexpected("the recorded prices (configs/market) are not beside the program");
+  if (market.empty())
+    return std::unexpected("the recorded prices (configs/market) are not beside the program");
   say(fmt::format("setting up {} followers in {}", arguments.followers, dir.string()));
   auto stage = Stage::make({.dir = dir,
                             .program = own_path(),
@@ -138,7 +146,8 @@ std::expected<std::unique_ptr<Stage>, std::string> bring_up(const DemoArguments&
   if (const auto done = (*stage)->start_exchange(); !done) return std::unexpected(done.error());
   say("starting the engine");
   if (const auto done = (*stage)->start_daemon(); !done) return std::unexpected(done.error());
-  if (const auto done = (*stage)->wait_ready(120 * second_ns); !done) return std::unexpected(done.error());
+  if (const auto done = (*stage)->wait_ready(120 * second_ns); !done)
+    return std::unexpected(done.error());
   return stage;
 }
 
@@ -180,7 +189,8 @@ int run_demo(const DemoArguments& arguments, const std::filesystem::path& dir) {
     std::fprintf(stderr, "oneclick: %s\n", traded.error().c_str());
     return 1;
   }
-  const int code = report(**stage, arguments, static_cast<double>(monotonic_now_ns() - start) / 1e9);
+  const int code =
+      report(**stage, arguments, static_cast<double>(monotonic_now_ns() - start) / 1e9);
   if (arguments.serve && interrupted == 0) {
     say("serving until interrupted");
     while (interrupted == 0) (*stage)->reactor().wait(second_ns / 5);

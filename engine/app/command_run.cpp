@@ -31,7 +31,8 @@ sigset_t handled_signals() {
 
 // The next signal, or 0 when none came in time.
 int next_signal(const sigset_t& set, std::int64_t timeout_ns) {
-  const timespec timeout{.tv_sec = timeout_ns / 1'000'000'000, .tv_nsec = timeout_ns % 1'000'000'000};
+  const timespec timeout{.tv_sec = timeout_ns / 1'000'000'000,
+                         .tv_nsec = timeout_ns % 1'000'000'000};
   const int number = sigtimedwait(&set, nullptr, &timeout);
   return number > 0 ? number : 0;
 }
@@ -45,9 +46,11 @@ void reload(const RunArguments& arguments, Daemon& daemon) {
   sd_notify("RELOADING=1");
   const auto config = load_config(arguments.config_file, arguments.overrides);
   if (config) {
-    if (daemon.apply(*config)) log_info("configuration reloaded", {{"file", arguments.config_file}});
+    if (daemon.apply(*config))
+      log_info("configuration reloaded", {{"file", arguments.config_file}});
   } else {
-    for (const std::string& e : config.error()) log_error("configuration not reloaded", {{"error", e}});
+    for (const std::string& e : config.error())
+      log_error("configuration not reloaded", {{"error", e}});
     daemon.note_failed_reload();
   }
   sd_notify("READY=1");

@@ -19,14 +19,19 @@ namespace {
 constexpr std::size_t touch_capacity = 4'096;
 constexpr std::int64_t gauges_interval_ns = 100'000'000;
 
-std::int64_t ms(std::int64_t n) { return n * 1'000'000; }
+std::int64_t ms(std::int64_t n) {
+  return n * 1'000'000;
+}
 
 int exit_code_of(JournalError::Kind kind) {
   switch (kind) {
-    case JournalError::Kind::io: return exit_codes::failure;
-    case JournalError::Kind::locked: return exit_codes::locked;
+    case JournalError::Kind::io:
+      return exit_codes::failure;
+    case JournalError::Kind::locked:
+      return exit_codes::locked;
     case JournalError::Kind::damaged:
-    case JournalError::Kind::newer_format: return exit_codes::data;
+    case JournalError::Kind::newer_format:
+      return exit_codes::data;
   }
   return exit_codes::failure;
 }
@@ -39,7 +44,8 @@ std::vector<UsdRates::Peg> pegs_of(const Config& config) {
 }
 
 // A timer that starts itself again, for as long as its owner keeps the handle.
-void every(net::Reactor::Timer& timer, std::int64_t interval_ns, const std::function<void()>& task) {
+void every(net::Reactor::Timer& timer, std::int64_t interval_ns,
+           const std::function<void()>& task) {
   timer.start(interval_ns, [&timer, interval_ns, task] {
     task();
     every(timer, interval_ns, task);
@@ -54,8 +60,10 @@ Daemon::Daemon(const Config& config)
       usd_rates_(pegs_of(config), touch_board_, ms(config.engine.touch_age_max_ms)),
       shard_metrics_(metrics_),
       gauges_(metrics_) {
-  metrics_.gauge("build_info", "Which build this is; always 1.",
-                 {{"version", std::string(version())}, {"commit", std::string(commit())}}).set(1);
+  metrics_
+      .gauge("build_info", "Which build this is; always 1.",
+             {{"version", std::string(version())}, {"commit", std::string(commit())}})
+      .set(1);
 }
 
 Daemon::Gauges::Gauges(Metrics& m)
@@ -65,11 +73,13 @@ Daemon::Gauges::Gauges(Metrics& m)
       accounts(m.gauge("accounts", "Follower accounts known to the shards.")),
       accounts_reconciled(m.gauge("accounts_reconciled", "Of them, compared with their venue.")),
       links(m.gauge("links", "Copy links known to the shards.")),
-      reconcile_age(m.gauge("reconcile_age_seconds",
-                            "Time since every account was last known to agree with its venue; 0 while all do.")),
+      reconcile_age(m.gauge(
+          "reconcile_age_seconds",
+          "Time since every account was last known to agree with its venue; 0 while all do.")),
       leader_feeds(m.gauge("leader_feeds", "Leaders' accounts followed.")),
       leader_feeds_up(m.gauge("leader_feeds_up", "Of them, those whose events arrive.")),
-      last_reload_successful(m.gauge("config_last_reload_successful", "Whether the last reload was taken.")) {
+      last_reload_successful(
+          m.gauge("config_last_reload_successful", "Whether the last reload was taken.")) {
   last_reload_successful.set(1);
 }
 
@@ -87,9 +97,13 @@ bool Daemon::apply(const Config& reloaded) {
   return true;
 }
 
-void Daemon::note_failed_reload() { gauges_.last_reload_successful.set(0); }
+void Daemon::note_failed_reload() {
+  gauges_.last_reload_successful.set(0);
+}
 
-Daemon::~Daemon() { stop(0); }
+Daemon::~Daemon() {
+  stop(0);
+}
 
 std::expected<std::unique_ptr<Daemon>, StartError> Daemon::start(const Config& config) {
   std::unique_ptr<Daemon> daemon(new Daemon(config));
@@ -118,24 +132,26 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
 ShardHostOptions Daemon::host_options(std::uint16_t shard) const {
   const auto& e = config_.engine;
   const bool pinned = shard < e.pin_cores.size();
-  return {.shard = {.index = shard,
-                    .spin = e.mode == EngineMode::spin,
-                    .pin_core = pinned ? e.pin_cores[shard] : -1,
-                    .durability = e.durability,
-                    // An order that waits for the disk gives up well before the core asks what became of it.
-                    .hold_ns_max = ms(e.ack_timeout_ms) / 2,
-                    .snapshot_every = static_cast<std::uint64_t>(e.snapshot_every_records),
-                    .journal_room_max = (static_cast<std::size_t>(config_.journal.ring_mib) << 20) / 4},
-          .journal = {.dir = e.data_dir,
-                      .shard = shard,
-                      .ring_bytes = static_cast<std::size_t>(config_.journal.ring_mib) << 20,
-                      .segment_bytes = static_cast<std::size_t>(config_.journal.segment_mib) << 20,
-                      .retention_ns = ms(config_.journal.retention_hours * 3'600'000LL)},
-          .settings = core_settings(shard),
-          .database_url = config_.database_url,
-          .queue_events = limits::shard_queue_events,
-          .sink_batch_records = static_cast<std::size_t>(config_.database.sink_batch_records),
-          .sink_batch_wait_ns = ms(config_.database.sink_batch_wait_ms)};
+  return {
+      .shard =
+          {.index = shard,
+           .spin = e.mode == EngineMode::spin,
+           .pin_core = pinned ? e.pin_cores[shard] : -1,
+           .durability = e.durability,
+           // An order that waits for the disk gives up well before the core asks what became of it.
+           .hold_ns_max = ms(e.ack_timeout_ms) / 2,
+           .snapshot_every = static_cast<std::uint64_t>(e.snapshot_every_records),
+           .journal_room_max = (static_cast<std::size_t>(config_.journal.ring_mib) << 20) / 4},
+      .journal = {.dir = e.data_dir,
+                  .shard = shard,
+                  .ring_bytes = static_cast<std::size_t>(config_.journal.ring_mib) << 20,
+                  .segment_bytes = static_cast<std::size_t>(config_.journal.segment_mib) << 20,
+                  .retention_ns = ms(config_.journal.retention_hours * 3'600'000LL)},
+      .settings = core_settings(shard),
+      .database_url = config_.database_url,
+      .queue_events = limits::shard_queue_events,
+      .sink_batch_records = static_cast<std::size_t>(config_.database.sink_batch_records),
+      .sink_batch_wait_ns = ms(config_.database.sink_batch_wait_ms)};
 }
 
 // An account's journal is its shard's: another number of shards would look for it elsewhere.
@@ -143,9 +159,10 @@ Daemon::Started Daemon::recover_shards() {
   const std::vector<std::uint16_t> there = journal_shards(config_.engine.data_dir);
   if (!there.empty() && there.size() != static_cast<std::size_t>(config_.engine.shards))
     return std::unexpected(StartError{
-        exit_codes::config, fmt::format("engine.shards = {}: {} has journals of {} shards; use that number, or "
-                                 "another engine.data_dir",
-                                 config_.engine.shards, config_.engine.data_dir, there.size())});
+        exit_codes::config,
+        fmt::format("engine.shards = {}: {} has journals of {} shards; use that number, or "
+                    "another engine.data_dir",
+                    config_.engine.shards, config_.engine.data_dir, there.size())});
   std::vector<Inbox*> inboxes;
   for (int s = 0; s < config_.engine.shards; ++s) {
     auto host = ShardHost::recover(host_options(static_cast<std::uint16_t>(s)),
@@ -155,7 +172,8 @@ Daemon::Started Daemon::recover_shards() {
                                     .usd_rates = usd_rates_,
                                     .kill_board = kill_board_,
                                     .shard_metrics = shard_metrics_});
-    if (!host) return std::unexpected(StartError{exit_code_of(host.error().kind), host.error().message});
+    if (!host)
+      return std::unexpected(StartError{exit_code_of(host.error().kind), host.error().message});
     hosts_.push_back(std::move(*host));
     queue_depths_.push_back(&metrics_.gauge("queue_depth", "Events waiting to be taken.",
                                             {{"queue", fmt::format("shard-{}", s)}}));
@@ -225,7 +243,8 @@ Daemon::Started Daemon::open_listeners() {
        .metrics = [this] { return metrics_text(metrics_); },
        .alive = [this] { return alive(5'000'000'000); }});
   if (!operations)
-    return std::unexpected(StartError{exit_codes::unavailable, "operations.listen: " + operations.error()});
+    return std::unexpected(
+        StartError{exit_codes::unavailable, "operations.listen: " + operations.error()});
   operations_ = std::move(*operations);
   return {};
 }
@@ -233,8 +252,11 @@ Daemon::Started Daemon::open_listeners() {
 Daemon::Started Daemon::open_ingress() {
   std::shared_ptr<net::TlsServer> tls;
   if (!config_.ingress.tls_certificate_file.empty()) {
-    auto made = net::TlsServer::make(config_.ingress.tls_certificate_file, config_.ingress.tls_key_file);
-    if (!made) return std::unexpected(StartError{exit_codes::config, "ingress.tls_certificate_file: " + made.error()});
+    auto made =
+        net::TlsServer::make(config_.ingress.tls_certificate_file, config_.ingress.tls_key_file);
+    if (!made)
+      return std::unexpected(
+          StartError{exit_codes::config, "ingress.tls_certificate_file: " + made.error()});
     tls = *made;
   }
   ingress::IngressOptions options;
@@ -247,13 +269,13 @@ Daemon::Started Daemon::open_ingress() {
       *feeds_reactor_, options,
       {.sink = *router_,
        .clock = clock_,
-       .find_event =
-           [this](EventId id, UserId viewer, auto answer) {
-             questions_->ask(id, viewer, std::move(answer));
-           },
+       .find_event = [this](EventId id, UserId viewer,
+                            auto answer) { questions_->ask(id, viewer, std::move(answer)); },
        .on_refused = [this](const ingress::Refusal& refusal) { note_refusal(refusal); },
        .records_wanted = &records_wanted_});
-  if (!opened) return std::unexpected(StartError{exit_codes::unavailable, "ingress.listen: " + opened.error()});
+  if (!opened)
+    return std::unexpected(
+        StartError{exit_codes::unavailable, "ingress.listen: " + opened.error()});
   ingress_ = std::move(*opened);
   return {};
 }
@@ -263,8 +285,9 @@ void Daemon::note_refusal(const ingress::Refusal& refusal) {
       {.user = refusal.user,
        .event_type = "ingress_refused",
        .severity = "medium",
-       .description = fmt::format("{}{}", refusal.what,
-                                  refusal.key ? " (key " + refusal.key->to_text() + ")" : std::string()),
+       .description =
+           fmt::format("{}{}", refusal.what,
+                       refusal.key ? " (key " + refusal.key->to_text() + ")" : std::string()),
        .ip_address = refusal.address});
 }
 
@@ -278,11 +301,14 @@ Daemon::Started Daemon::load_configuration() {
     for (const AccountId id : core.feed_ids()) feeds.insert(id);
   }
   auto keys = read_master_keys(config_.vault.master_key_file);
-  if (!keys) return std::unexpected(StartError{exit_codes::config, "vault.master_key_file: " + keys.error()});
+  if (!keys)
+    return std::unexpected(
+        StartError{exit_codes::config, "vault.master_key_file: " + keys.error()});
   auto control = ControlSocket::start(config_.engine.control_socket,
                                       [this](const std::string& line) { return on_control(line); });
   if (!control)
-    return std::unexpected(StartError{exit_codes::unavailable, "engine.control_socket: " + control.error()});
+    return std::unexpected(
+        StartError{exit_codes::unavailable, "engine.control_socket: " + control.error()});
   control_ = std::move(*control);
 
   watch_feeds();
@@ -315,7 +341,8 @@ void Daemon::start_threads() {
 
 ChangeTargets Daemon::change_targets() {
   return {.router = *router_,
-          .attach = [this](const Account& a, const Credentials& c) { host_of(a.id).shard().attach_account(a, c); },
+          .attach = [this](const Account& a,
+                           const Credentials& c) { host_of(a.id).shard().attach_account(a, c); },
           .detach = [this](AccountId id) { host_of(id).shard().detach_account(id); },
           .start_feed = [this](const LeaderFeed& f, const Credentials& c) { start_feed(f, c); },
           .stop_feed = [this](AccountId id) { stop_feed(id); },
@@ -356,8 +383,9 @@ void Daemon::set_kill_switch(const KillSwitch& kill_switch) {
 }
 
 std::string Daemon::on_control(const std::string& line) {
-  return answer_control(line, {.set_kill_switch = [this](const KillSwitch& k) { set_kill_switch(k); },
-                               .kill_switches = [this] { return kill_board_.active(); }});
+  return answer_control(line,
+                        {.set_kill_switch = [this](const KillSwitch& k) { set_kill_switch(k); },
+                         .kill_switches = [this] { return kill_board_.active(); }});
 }
 
 bool Daemon::alive(std::int64_t within_ns) const {

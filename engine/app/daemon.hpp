@@ -31,7 +31,8 @@ struct StartError {
 
 class Daemon {
  public:
-  [[nodiscard]] static std::expected<std::unique_ptr<Daemon>, StartError> start(const Config& config);
+  [[nodiscard]] static std::expected<std::unique_ptr<Daemon>, StartError> start(
+      const Config& config);
   ~Daemon();
   // Stops intake, drains the shards, hands the rest to the journal.
   void stop(std::int64_t drain_ns_max);
@@ -71,8 +72,8 @@ class Daemon {
   // Refreshed from the shards by publish_gauges().
   struct Gauges {
     explicit Gauges(Metrics& metrics);
-    Gauge &unknown_orders, &quarantined_links, &kill_switch_active, &accounts, &accounts_reconciled, &links,
-        &reconcile_age, &leader_feeds, &leader_feeds_up, &last_reload_successful;
+    Gauge &unknown_orders, &quarantined_links, &kill_switch_active, &accounts, &accounts_reconciled,
+        &links, &reconcile_age, &leader_feeds, &leader_feeds_up, &last_reload_successful;
   };
 
   const Config config_;
@@ -90,16 +91,16 @@ class Daemon {
   std::unique_ptr<Router> router_;
   std::shared_ptr<binance::VenueShared> venue_;
 
-  // Feeds and ingress live on a thread of their own, or on the only shard's where it spins: then nothing
-  // is between a byte read and the order it causes.
+  // Feeds and ingress live on a thread of their own, or on the only shard's where it spins: then
+  // nothing is between a byte read and the order it causes.
   std::unique_ptr<net::Reactor> own_feeds_reactor_;
   net::Reactor* feeds_reactor_ = nullptr;
   std::thread feeds_thread_;
-  std::unique_ptr<binance::MarketStream> market_;                           // feeds thread
-  std::map<AccountId, std::unique_ptr<binance::LeaderStream>> leaders_;     // feeds thread
-  std::map<AccountId, std::int64_t> last_fills_;                            // of feeds, from recovery
-  std::vector<Core::Seen> seen_events_;                                     // from recovery
-  std::unique_ptr<ingress::Ingress> ingress_;                               // feeds thread
+  std::unique_ptr<binance::MarketStream> market_;                        // feeds thread
+  std::map<AccountId, std::unique_ptr<binance::LeaderStream>> leaders_;  // feeds thread
+  std::map<AccountId, std::int64_t> last_fills_;                         // of feeds, from recovery
+  std::vector<Core::Seen> seen_events_;                                  // from recovery
+  std::unique_ptr<ingress::Ingress> ingress_;                            // feeds thread
   std::unique_ptr<net::Reactor::Timer> feeds_watch_, gauges_watch_;
   std::atomic<bool> market_up_{false};
   std::atomic<std::size_t> leaders_total_{0}, leaders_up_{0};

@@ -81,7 +81,8 @@ std::string answer(const Object& o, const ControlHandlers& handlers) {
   const std::string op = member(o, "op");
   if (op == "kill_switch_status") return status(handlers);
   if (op != "kill_switch")
-    throw Refusal{fmt::format("op: \"{}\" is not known; allowed: kill_switch, kill_switch_status", op)};
+    throw Refusal{
+        fmt::format("op: \"{}\" is not known; allowed: kill_switch, kill_switch_status", op)};
   handlers.set_kill_switch(switch_from(o));
   return status(handlers);
 }

@@ -11,7 +11,8 @@ namespace {
 
 using Object = simdjson::dom::object;
 
-// Missing and wrongly typed members end the reading: a ledger that is not understood proves nothing.
+// Missing and wrongly typed members end the reading: a ledger that is not understood proves
+// nothing.
 std::string text(const Object& object, const char* name) {
   const simdjson::dom::element value = object[name];
   if (value.is_int64()) return std::to_string(std::int64_t{value});
@@ -33,7 +34,8 @@ Ledger read(const std::string& path) {
   Ledger ledger;
   simdjson::dom::parser parser;
   const simdjson::dom::element root = parser.load(path);
-  for (const Object a : simdjson::dom::array(root["accounts"])) ledger.accounts.push_back(text(a, "id"));
+  for (const Object a : simdjson::dom::array(root["accounts"]))
+    ledger.accounts.push_back(text(a, "id"));
   for (const Object o : simdjson::dom::array(root["orders"]))
     ledger.orders.push_back({.order_id = text(o, "order_id"),
                              .client_order_id = text(o, "client_order_id"),

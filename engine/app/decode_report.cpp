@@ -9,7 +9,9 @@ namespace {
 
 using Object = simdjson::dom::object;
 
-std::int64_t count(const Object& o, const char* name) { return std::int64_t{o[name]}; }
+std::int64_t count(const Object& o, const char* name) {
+  return std::int64_t{o[name]};
+}
 
 std::string latency_line(const char* title, const Object& figures) {
   return fmt::format("  {:<22}{:>10.1f} {:>10.1f} {:>10.1f}\n", title, double{figures["p50"]},
@@ -34,11 +36,13 @@ std::string report(const Object& o, std::size_t followers, double seconds) {
   line("trade_history rows", count(o, "trade_history_rows"));
   line("orders on the exchange", count(o, "ledger_orders"));
   line("fills on the exchange", count(o, "ledger_fills"));
-  out += fmt::format("\n  {:<22}{:>10} {:>10} {:>10}\n", "leader event to, in us", "p50", "p99", "max");
+  out += fmt::format("\n  {:<22}{:>10} {:>10} {:>10}\n", "leader event to, in us", "p50", "p99",
+                     "max");
   out += latency_line("first follower's order", Object(o["fanout_first_us"]));
   out += latency_line("last follower's order", Object(o["fanout_last_us"]));
-  out += fmt::format("\n  tracking error against exact proportion: at most {:.3f} lots, over {} links\n",
-                     double{o["tracking_error_lots_max"]}, count(o, "tracked_links"));
+  out += fmt::format(
+      "\n  tracking error against exact proportion: at most {:.3f} lots, over {} links\n",
+      double{o["tracking_error_lots_max"]}, count(o, "tracked_links"));
   const bool agree = bool{o["books_agree"]};
   out += fmt::format("  the books {}\n", agree ? "agree" : "DO NOT AGREE");
   for (const std::string_view d : simdjson::dom::array(o["disagreements"]))

@@ -25,10 +25,11 @@ Uuid random_uuid() {
 }  // namespace
 
 std::expected<net::HttpResponse, std::string> fetch(net::Reactor& reactor, net::HttpClient& client,
-                                                   net::HttpRequest request) {
+                                                    net::HttpRequest request) {
   // Shared with the handler: it may outlive this call when the answer comes too late.
   const auto answer = std::make_shared<std::optional<net::HttpResponse>>();
-  client.send(std::move(request), [answer](net::HttpResponse response) { *answer = std::move(response); });
+  client.send(std::move(request),
+              [answer](net::HttpResponse response) { *answer = std::move(response); });
   const std::int64_t until = monotonic_now_ns() + answer_timeout_ns;
   while (!answer->has_value() && monotonic_now_ns() < until) reactor.wait(turn_ns);
   if (!answer->has_value()) return std::unexpected("no answer");
@@ -90,7 +91,8 @@ std::expected<void, std::string> Bot::open() {
   return std::unexpected(closed_because_.empty() ? "no answer" : closed_because_);
 }
 
-std::expected<void, std::string> Bot::publish(const std::string& symbol, const std::string& signal_type,
+std::expected<void, std::string> Bot::publish(const std::string& symbol,
+                                              const std::string& signal_type,
                                               const std::string& quantity) {
   if (!is_open_) return std::unexpected("connection closed: " + closed_because_);
   messages_.clear();

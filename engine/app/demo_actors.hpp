@@ -1,5 +1,6 @@
-// The demo's people: a leader who trades on the exchange through its ordinary REST interface, and a bot
-// that sends signals over the engine's WebSocket ingress. Both run on a reactor of their own thread.
+// The demo's people: a leader who trades on the exchange through its ordinary REST interface, and a
+// bot that sends signals over the engine's WebSocket ingress. Both run on a reactor of their own
+// thread.
 #pragma once
 
 #include <expected>
@@ -18,8 +19,8 @@ namespace oneclick::demo {
 
 // One HTTPS request, waited for. Error: transport or timeout.
 [[nodiscard]] std::expected<net::HttpResponse, std::string> fetch(net::Reactor& reactor,
-                                                                 net::HttpClient& client,
-                                                                 net::HttpRequest request);
+                                                                  net::HttpClient& client,
+                                                                  net::HttpRequest request);
 
 class Leader {
  public:

@@ -8,6 +8,7 @@ namespace oneclick::demo {
 
 // From the JSON that `oneclick books` printed. Error: not such a JSON.
 [[nodiscard]] std::expected<std::string, std::string> report_text(const std::string& books_json,
-                                                                  std::size_t followers, double seconds);
+                                                                  std::size_t followers,
+                                                                  double seconds);
 
 }  // namespace oneclick::demo

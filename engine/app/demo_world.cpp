@@ -12,8 +12,9 @@ namespace oneclick::demo {
 
 namespace {
 
-// Percentages as followers choose them: mostly the leader's size, some far below and above. NULL is 100.
-constexpr std::array<const char*, 10> percentages{"",    "100", "50",  "25",     "75",
+// Percentages as followers choose them: mostly the leader's size, some far below and above. NULL is
+// 100.
+constexpr std::array<const char*, 10> percentages{"",   "100", "50",  "25",     "75",
                                                   "10", "150", "200", "333.33", "1"};
 
 Uuid uuid_of(std::mt19937_64& random) {
@@ -24,7 +25,8 @@ Uuid uuid_of(std::mt19937_64& random) {
 }
 
 std::string key_of(std::mt19937_64& random) {
-  static constexpr char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  static constexpr char letters[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   std::string out(64, ' ');
   for (char& c : out) c = letters[random() % 62];
   return out;
@@ -40,7 +42,9 @@ Trader make_trader(std::mt19937_64& random, std::string name, Decimal quote_bala
           .quote_balance = quote_balance};
 }
 
-bool chance(std::mt19937_64& random, unsigned percent) { return random() % 100 < percent; }
+bool chance(std::mt19937_64& random, unsigned percent) {
+  return random() % 100 < percent;
+}
 
 Decimal balance_of(std::mt19937_64& random) {
   if (chance(random, 5)) return Decimal::from_integer(25);  // runs out of money soon
@@ -73,8 +77,9 @@ class Writer {
   Writer(PgQuery& database, const MasterKey& key) : database_(database), key_(key) {}
 
   std::expected<void, std::string> write(const World& world) {
-    for (const auto& step : {&Writer::users, &Writer::portfolios, &Writer::accounts, &Writer::channel,
-                             &Writer::subscriptions, &Writer::feed, &Writer::links})
+    for (const auto& step :
+         {&Writer::users, &Writer::portfolios, &Writer::accounts, &Writer::channel,
+          &Writer::subscriptions, &Writer::feed, &Writer::links})
       if (const auto done = (this->*step)(world); !done) return done;
     return {};
   }
@@ -82,7 +87,8 @@ class Writer {
  private:
   using Done = std::expected<void, std::string>;
 
-  Done insert(const std::string& table, const std::string& columns, const std::vector<PgRow>& rows) {
+  Done insert(const std::string& table, const std::string& columns,
+              const std::vector<PgRow>& rows) {
     const std::string staging = fmt::format(
         "CREATE TEMPORARY TABLE staging AS SELECT {} FROM {} WHERE false", columns, table);
     if (const auto made = database_.run(staging); !made) return made;
@@ -111,14 +117,18 @@ class Writer {
     return insert("portfolios", "id, user_id, name, is_default", rows);
   }
   PgRow account_row(const Trader& t) {
-    return {t.account.to_text(), t.user.to_text(), "binance",
+    return {t.account.to_text(),
+            t.user.to_text(),
+            "binance",
             seal(key_, credential_aad("api_key", t.account), t.api_key),
-            seal(key_, credential_aad("api_secret", t.account), t.secret), "connected"};
+            seal(key_, credential_aad("api_secret", t.account), t.secret),
+            "connected"};
   }
   Done accounts(const World& w) {
     std::vector<PgRow> rows{account_row(w.leader)};
     for (const Trader& f : w.followers) rows.push_back(account_row(f));
-    return insert("user_exchanges", "id, user_id, exchange_name, api_key, api_secret, status", rows);
+    return insert("user_exchanges", "id, user_id, exchange_name, api_key, api_secret, status",
+                  rows);
   }
   Done channel(const World& w) {
     return insert("premium_channels", "id, creator_id, name, pricing_monthly, is_active",
@@ -135,7 +145,8 @@ class Writer {
                                       {w.channel.to_text()});
     if (!there) return std::unexpected(there.error());
     if (!there->empty() || rows.empty()) return {};
-    return database_.copy("subscriptions (user_id, channel_id, status, billing_cycle, start_date)", rows);
+    return database_.copy("subscriptions (user_id, channel_id, status, billing_cycle, start_date)",
+                          rows);
   }
   Done feed(const World& w) {
     return insert("engine.leader_feeds", "user_exchange_id, authoritative",
@@ -151,10 +162,11 @@ class Writer {
                       null_when_empty(l.percentage), null_when_empty(l.copy_amount), l.entry_style,
                       l.min_lot_policy, l.status});
     }
-    return insert("engine.copy_links",
-                  "id, follower_user_id, follower_exchange_id, portfolio_id, leader_user_id, channel_id, "
-                  "copy_percentage, copy_amount, entry_style, min_lot_policy, status",
-                  rows);
+    return insert(
+        "engine.copy_links",
+        "id, follower_user_id, follower_exchange_id, portfolio_id, leader_user_id, channel_id, "
+        "copy_percentage, copy_amount, entry_style, min_lot_policy, status",
+        rows);
   }
 
   PgQuery& database_;
@@ -163,7 +175,8 @@ class Writer {
 
 std::string account_toml(const Trader& t) {
   return fmt::format(
-      "[[accounts]]\nid = \"{}\"\napi_key = \"{}\"\napi_secret = \"{}\"\nbalances = {{ USDT = \"{}\" }}\n\n",
+      "[[accounts]]\nid = \"{}\"\napi_key = \"{}\"\napi_secret = \"{}\"\nbalances = {{ USDT = "
+      "\"{}\" }}\n\n",
       t.account.to_text(), t.api_key, t.secret, t.quote_balance.to_text());
 }
 

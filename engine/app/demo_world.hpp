@@ -1,5 +1,5 @@
-// The world of the demo: who follows whom, with what, all derived from one number so that two runs are
-// alike. Writes itself into the database and into the paper exchange's configuration.
+// The world of the demo: who follows whom, with what, all derived from one number so that two runs
+// are alike. Writes itself into the database and into the paper exchange's configuration.
 #pragma once
 
 #include <expected>
@@ -23,10 +23,10 @@ struct Trader {
 
 struct Link {
   LinkId id;
-  std::size_t follower;           // index of World::followers
-  bool to_channel;                // else to the leader
-  std::string percentage;         // empty: NULL
-  std::string copy_amount;        // empty: NULL
+  std::size_t follower;     // index of World::followers
+  bool to_channel;          // else to the leader
+  std::string percentage;   // empty: NULL
+  std::string copy_amount;  // empty: NULL
   std::string entry_style;
   std::string min_lot_policy;
   std::string status;
@@ -34,19 +34,21 @@ struct Link {
 
 struct World {
   Trader leader;
-  UserId bot;                     // creator of the channel
+  UserId bot;  // creator of the channel
   ChannelId channel;
   std::vector<Trader> followers;
-  std::vector<bool> subscribed;   // to the channel, by follower
+  std::vector<bool> subscribed;  // to the channel, by follower
   std::vector<Link> links;
 };
 
 [[nodiscard]] World make_world(std::size_t follower_count, std::uint64_t seed);
 
-// Rows of users, portfolios, accounts with sealed credentials, channel, subscriptions, links and the
-// leader's feed. Rows that are there already (the same world in a kept database) stay as they are.
+// Rows of users, portfolios, accounts with sealed credentials, channel, subscriptions, links and
+// the leader's feed. Rows that are there already (the same world in a kept database) stay as they
+// are.
 [[nodiscard]] std::expected<void, std::string> write_world(const std::string& database_url,
-                                                           const World& world, const MasterKey& key);
+                                                           const World& world,
+                                                           const MasterKey& key);
 // [[accounts]] tables of a paper exchange's configuration.
 [[nodiscard]] std::string paper_accounts_toml(const World& world);
 

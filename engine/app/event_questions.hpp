@@ -1,4 +1,5 @@
-// Asks PostgreSQL what became of events, on a thread of its own, for callers that cannot wait there.
+// Asks PostgreSQL what became of events, on a thread of its own, for callers that cannot wait
+// there.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +16,8 @@ namespace oneclick {
 
 class EventQuestions {
  public:
-  // Report or nullopt when there is no such event; `available` false when the database cannot be asked.
+  // Report or nullopt when there is no such event; `available` false when the database cannot be
+  // asked.
   using Answer = std::function<void(std::optional<std::string> json, bool available)>;
 
   explicit EventQuestions(std::string database_url);
@@ -23,8 +25,8 @@ class EventQuestions {
   EventQuestions(const EventQuestions&) = delete;
   EventQuestions& operator=(const EventQuestions&) = delete;
 
-  // Any thread. `answer` is called on this object's thread; at once, as not available, when a thousand
-  // questions wait already.
+  // Any thread. `answer` is called on this object's thread; at once, as not available, when a
+  // thousand questions wait already.
   void ask(EventId id, UserId viewer, Answer answer);
 
  private:

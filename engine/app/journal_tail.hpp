@@ -1,5 +1,6 @@
-// Follows a shard's journal as it is written and tells what passes: how ingress learns that an event was
-// accepted and what became of it, without the shard doing anything for it. Runs its own thread.
+// Follows a shard's journal as it is written and tells what passes: how ingress learns that an
+// event was accepted and what became of it, without the shard doing anything for it. Runs its own
+// thread.
 #pragma once
 
 #include <atomic>
@@ -12,8 +13,8 @@ namespace oneclick {
 
 class JournalTail {
  public:
-  // `writer` outlives the tail. With wait_for_sync an entry is told only when power loss cannot take it
-  // back. on_entry runs on the tail's thread, in order, from `from` on.
+  // `writer` outlives the tail. With wait_for_sync an entry is told only when power loss cannot
+  // take it back. on_entry runs on the tail's thread, in order, from `from` on.
   JournalTail(std::filesystem::path dir, std::uint16_t shard, JournalPosition from,
               const JournalWriter& writer, bool wait_for_sync,
               std::function<void(const JournalEntry&)> on_entry);

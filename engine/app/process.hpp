@@ -1,5 +1,6 @@
-// Programs started beside this one: started, watched, ended by their process id, never left behind: they
-// end with the thread that started them, so start them from one that lives as long as they should.
+// Programs started beside this one: started, watched, ended by their process id, never left behind:
+// they end with the thread that started them, so start them from one that lives as long as they
+// should.
 #pragma once
 
 #include <sys/types.h>
@@ -18,7 +19,7 @@ class ChildProcess {
   struct Options {
     std::vector<std::string> arguments;              // [0] is the program's path
     std::map<std::string, std::string> environment;  // added to this process's own
-    std::string output_file;                         // stdout and stderr are appended; empty: inherited
+    std::string output_file;  // stdout and stderr are appended; empty: inherited
   };
   [[nodiscard]] static std::expected<ChildProcess, std::string> start(const Options& options);
   ChildProcess(ChildProcess&& other) noexcept;

@@ -90,16 +90,17 @@ std::expected<std::optional<Snapshot>, JournalError> snapshot_for(const std::fil
 
 }  // namespace
 
-std::expected<Replayed, JournalError> replay_journal(const std::filesystem::path& dir,
-                                                     std::uint16_t shard, ReplayOptions options,
-                                                     const std::function<void(const Event&)>& on_event) {
+std::expected<Replayed, JournalError> replay_journal(
+    const std::filesystem::path& dir, std::uint16_t shard, ReplayOptions options,
+    const std::function<void(const Event&)>& on_event) {
   const auto snapshot = snapshot_for(dir, shard, options);
   if (!snapshot) return std::unexpected(snapshot.error());
   Core core;
   if (snapshot->has_value()) {
     auto loaded = Core::load((*snapshot)->state);
     if (!loaded)
-      return std::unexpected(JournalError{JournalError::Kind::damaged, "snapshot: " + loaded.error()});
+      return std::unexpected(
+          JournalError{JournalError::Kind::damaged, "snapshot: " + loaded.error()});
     core = std::move(*loaded);
   }
   Replay replay(std::move(core), on_event);

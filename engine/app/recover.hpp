@@ -1,5 +1,5 @@
-// The one way to start a shard: load the snapshot, replay the journal, compare what is derived with what
-// was recorded. A crash is not special.
+// The one way to start a shard: load the snapshot, replay the journal, compare what is derived with
+// what was recorded. A crash is not special.
 #pragma once
 
 #include <cstdint>

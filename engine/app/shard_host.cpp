@@ -48,12 +48,14 @@ std::expected<void, JournalError> ShardHost::recover_core() {
   if (!replayed) return std::unexpected(replayed.error());
   recovered_ = std::move(*replayed);
   if (!recovered_.mismatch.empty())
-    log_error("replay differs from the journal: this build decides otherwise than the one that wrote it",
-              {{"shard", options_.shard.index}, {"first", recovered_.mismatch}});
+    log_error(
+        "replay differs from the journal: this build decides otherwise than the one that wrote it",
+        {{"shard", options_.shard.index}, {"first", recovered_.mismatch}});
   for (const AccountId feed : recovered_.core.feed_ids())
     if (!last_fills_.contains(feed)) last_fills_[feed] = recovered_.snapshot_time_ns;
   // A crash in the middle of a step kept its last records from the journal: they are derived again.
-  for (const Record& record : recovered_.missing) recovered_.last_position = journal_->append(record);
+  for (const Record& record : recovered_.missing)
+    recovered_.last_position = journal_->append(record);
   log_info("journal replayed", {{"shard", options_.shard.index},
                                 {"position", recovered_.last_position},
                                 {"events", recovered_.events},
@@ -106,16 +108,17 @@ void ShardHost::start() {
     if (const auto again = weak.lock()) watch_->start(watch_interval_ns, [again] { (*again)(); });
   };
   watch_->start(0, [watch] { (*watch)(); });
-  sink_ = PgSink::start({.database_url = options_.database_url,
-                         .journal_dir = options_.journal.dir,
-                         .shard = options_.shard.index,
-                         .batch_records_max = options_.sink_batch_records,
-                         .batch_wait_ns = options_.sink_batch_wait_ns,
-                         .journal_end = [this] { return journal_->synced(); }},
-                        parts_.metrics,
-                        [this](JournalPosition p) { journal_->set_sink_position(p); });
-  tail_ = std::make_unique<JournalTail>(options_.journal.dir, options_.shard.index, tail_from, *journal_,
-                                        options_.shard.durability == Durability::power, hooks_.on_entry);
+  sink_ =
+      PgSink::start({.database_url = options_.database_url,
+                     .journal_dir = options_.journal.dir,
+                     .shard = options_.shard.index,
+                     .batch_records_max = options_.sink_batch_records,
+                     .batch_wait_ns = options_.sink_batch_wait_ns,
+                     .journal_end = [this] { return journal_->synced(); }},
+                    parts_.metrics, [this](JournalPosition p) { journal_->set_sink_position(p); });
+  tail_ = std::make_unique<JournalTail>(options_.journal.dir, options_.shard.index, tail_from,
+                                        *journal_, options_.shard.durability == Durability::power,
+                                        hooks_.on_entry);
   shard_->start(options_.settings);
   started_ = true;
 }
@@ -136,13 +139,14 @@ void ShardHost::save_snapshot(JournalPosition position, std::uint64_t seq, std::
   // The shard never waits for the disk: while one snapshot is being written the next is left out.
   if (snapshot_busy_.exchange(true)) return;
   if (snapshot_thread_.joinable()) snapshot_thread_.join();
-  snapshot_thread_ = std::thread([this, position, seq, time_ns, state = std::move(state)]() mutable {
-    // A snapshot never runs ahead of the journal it stands for.
-    while (journal_->synced() < position && !journal_->failed())
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (!journal_->failed()) write_and_note(position, seq, time_ns, std::move(state));
-    snapshot_busy_ = false;
-  });
+  snapshot_thread_ =
+      std::thread([this, position, seq, time_ns, state = std::move(state)]() mutable {
+        // A snapshot never runs ahead of the journal it stands for.
+        while (journal_->synced() < position && !journal_->failed())
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        if (!journal_->failed()) write_and_note(position, seq, time_ns, std::move(state));
+        snapshot_busy_ = false;
+      });
 }
 
 void ShardHost::write_and_note(JournalPosition position, std::uint64_t seq, std::int64_t time_ns,
@@ -151,9 +155,12 @@ void ShardHost::write_and_note(JournalPosition position, std::uint64_t seq, std:
       options_.journal.dir, options_.shard.index,
       {.position = position, .seq = seq, .time_ns = time_ns, .state = std::move(state)});
   if (done) return journal_->set_snapshot_position(position);
-  log_error("snapshot not written", {{"shard", options_.shard.index}, {"error", done.error().message}});
+  log_error("snapshot not written",
+            {{"shard", options_.shard.index}, {"error", done.error().message}});
 }
 
-bool ShardHost::sessions_up() const { return sessions_up_.load(); }
+bool ShardHost::sessions_up() const {
+  return sessions_up_.load();
+}
 
 }  // namespace oneclick

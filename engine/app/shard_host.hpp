@@ -1,5 +1,5 @@
-// One shard with all that belongs to it: its journal, its recovered core, its event loop, its sessions,
-// and the two that follow its journal (the sink and the tail).
+// One shard with all that belongs to it: its journal, its recovered core, its event loop, its
+// sessions, and the two that follow its journal (the sink and the tail).
 #pragma once
 
 #include <expected>
@@ -41,9 +41,9 @@ struct ShardHostOptions {
 };
 
 struct ShardHostHooks {
-  std::function<void(const LeaderEvent&)> on_duplicate;   // the shard's thread
-  std::function<void(const JournalEntry&)> on_entry;      // the tail's thread
-  std::function<void()> on_journal_failed;                // the shard's thread
+  std::function<void(const LeaderEvent&)> on_duplicate;  // the shard's thread
+  std::function<void(const JournalEntry&)> on_entry;     // the tail's thread
+  std::function<void()> on_journal_failed;               // the shard's thread
 };
 
 class ShardHost {
@@ -69,7 +69,8 @@ class ShardHost {
   [[nodiscard]] const Core& recovered_core() const {
     return shard_ ? shard_->core() : recovered_.core;
   }
-  // When the last known fill of each followed account happened; what a snapshot hides counts as its time.
+  // When the last known fill of each followed account happened; what a snapshot hides counts as its
+  // time.
   [[nodiscard]] const std::map<AccountId, std::int64_t>& last_fills() const { return last_fills_; }
 
  private:

@@ -55,7 +55,9 @@ bool until(net::Reactor& reactor, std::int64_t timeout_ns, Condition condition) 
   }
 }
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
+std::string quoted(const std::string& text) {
+  return "\"" + text + "\"";
+}
 
 std::string today() {
   const std::time_t now = std::time(nullptr);
@@ -133,8 +135,8 @@ Stage::Done Stage::prepare_database() {
   if (const auto done = migrate(database_url_, {}); !done) return failed("migrate", done.error());
   if (const auto done = demo::write_world(database_url_, world_, master_key_); !done)
     return failed("followers", done.error());
-  const auto key = add_api_key(database_url_, world_.bot, "demo bot", {"signals:write", "stream:read"},
-                               std::nullopt);
+  const auto key = add_api_key(database_url_, world_.bot, "demo bot",
+                               {"signals:write", "stream:read"}, std::nullopt);
   if (!key) return failed("API key", key.error());
   bot_token_ = key->token;
   return {};
@@ -143,20 +145,30 @@ Stage::Done Stage::prepare_database() {
 Stage::Done Stage::write_files() {
   const std::string master = master_key_.id + " " + to_base64(master_key_.bytes) + "\n";
   if (const auto done = write_file(options_.dir / "master.key", master); !done) return done;
-  if (const auto done = write_file(options_.dir / "paper.toml", exchange_toml()); !done) return done;
+  if (const auto done = write_file(options_.dir / "paper.toml", exchange_toml()); !done)
+    return done;
   return write_file(options_.dir / "oneclick.toml", daemon_toml());
 }
 
 net::Url Stage::exchange_url() const {
-  return {.scheme = "https", .host = "localhost", .port = std::to_string(exchange_port_), .target = "/"};
+  return {.scheme = "https",
+          .host = "localhost",
+          .port = std::to_string(exchange_port_),
+          .target = "/"};
 }
 
 net::Url Stage::ingress_url(const std::string& scheme, const std::string& target) const {
-  return {.scheme = scheme, .host = "localhost", .port = std::to_string(ingress_port_), .target = target};
+  return {.scheme = scheme,
+          .host = "localhost",
+          .port = std::to_string(ingress_port_),
+          .target = target};
 }
 
 net::Url Stage::operations_url() const {
-  return {.scheme = "http", .host = "127.0.0.1", .port = std::to_string(operations_port_), .target = "/"};
+  return {.scheme = "http",
+          .host = "127.0.0.1",
+          .port = std::to_string(operations_port_),
+          .target = "/"};
 }
 
 Stage::Done Stage::start_exchange() {
@@ -176,7 +188,8 @@ Stage::Done Stage::start_exchange() {
 
 Stage::Done Stage::start_daemon() {
   auto started = ChildProcess::start(
-      {.arguments = {options_.program, "run", "--config", (options_.dir / "oneclick.toml").string()},
+      {.arguments = {options_.program, "run", "--config",
+                     (options_.dir / "oneclick.toml").string()},
        .environment = {{"ONECLICK_DATABASE_URL", database_url_},
                        {"ONECLICK_MASTER_KEY_FILE", (options_.dir / "master.key").string()}},
        .output_file = daemon_log().string()});
@@ -188,7 +201,8 @@ Stage::Done Stage::start_daemon() {
 Stage::Done Stage::wait_ready(std::int64_t timeout_ns) {
   std::string last = "no answer";
   std::set<AccountId> accounts;
-  for (const demo::Link& link : world_.links) accounts.insert(world_.followers[link.follower].account);
+  for (const demo::Link& link : world_.links)
+    accounts.insert(world_.followers[link.follower].account);
   const bool ready = until(reactor_, timeout_ns, [&] {
     if (daemon_->exit_code().has_value()) return true;
     const auto answer = fetch_text(*operations_client_, "/readyz");
@@ -214,8 +228,9 @@ Stage::Done Stage::wait_quiet(std::int64_t timeout_ns) {
     if (!rows) return false;
     const PgRow& r = rows->front();
     const auto lag = metric("oneclick_sink_lag_records");
-    last = fmt::format("{} links matched, {} outcomes, {} orders pending, {} records not yet in the database",
-                       r[0].value_or(""), r[1].value_or(""), r[2].value_or(""), lag.value_or(-1));
+    last = fmt::format(
+        "{} links matched, {} outcomes, {} orders pending, {} records not yet in the database",
+        r[0].value_or(""), r[1].value_or(""), r[2].value_or(""), lag.value_or(-1));
     return r[0] == r[1] && r[2] == "0" && lag == 0.0;
   });
   if (quiet) return {};
@@ -233,13 +248,14 @@ std::optional<int> Stage::stop_daemon(std::int64_t timeout_ns) {
 }
 
 std::expected<std::string, std::string> Stage::fetch_text(net::HttpClient& client,
-                                                         const std::string& target) {
+                                                          const std::string& target) {
   net::HttpRequest request;
   request.target = target;
   request.timeout_ns = 5'000'000'000;
   const auto response = demo::fetch(reactor_, client, std::move(request));
   if (!response) return std::unexpected(response.error());
-  if (response->status != 200) return std::unexpected(fmt::format("{} {}", response->status, response->body));
+  if (response->status != 200)
+    return std::unexpected(fmt::format("{} {}", response->status, response->body));
   return response->body;
 }
 
@@ -262,13 +278,14 @@ std::optional<double> Stage::metric(const std::string& name_and_labels) {
 }
 
 std::expected<net::HttpResponse, std::string> Stage::exchange_admin(const std::string& method,
-                                                                   const std::string& target,
-                                                                   const std::string& body) {
+                                                                    const std::string& target,
+                                                                    const std::string& body) {
   net::HttpRequest request;
   request.method = method;
   request.target = target;
   request.body = body;
-  request.headers = {{"Authorization", "Bearer " + admin_token_}, {"Content-Type", "application/json"}};
+  request.headers = {{"Authorization", "Bearer " + admin_token_},
+                     {"Content-Type", "application/json"}};
   return demo::fetch(reactor_, *exchange_client_, std::move(request));
 }
 
@@ -319,7 +336,8 @@ std::string Stage::daemon_toml() const {
         {"stream_url", quoted(fmt::format("wss://localhost:{}", exchange_port_))},
         {"ca_file", quoted(dir + "/ca.pem")},
         {"symbols", R"(["BTC/USDT", "ETH/USDT"])"},
-        // The paper exchange answers for what it has at once: absence is proven sooner than on a venue.
+        // The paper exchange answers for what it has at once: absence is proven sooner than on a
+        // venue.
         {"absence_proof_ms", "2000"}}},
       {"usd_pegs.USDT", {{"rate", quoted("1.0")}, {"as_of", quoted(today())}}},
       {"log", {}}};
@@ -339,17 +357,21 @@ std::string Stage::daemon_toml() const {
 std::string Stage::exchange_toml() const {
   const std::string dir = options_.dir.string();
   std::string out = fmt::format(
-      "[exchange]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"{}/cert.pem\"\nkey_file = \"{}/key.pem\"\n"
+      "[exchange]\nlisten = \"127.0.0.1:{}\"\ncertificate_file = \"{}/cert.pem\"\nkey_file = "
+      "\"{}/key.pem\"\n"
       "admin_token = \"{}\"\nreplay_speed = \"{}\"\n\n",
       exchange_port_, dir, dir, admin_token_, options_.replay_speed);
   // A thousand accounts are read back within seconds, and again after every restart: a real venue's
   // budget would spread that over minutes. The engine obeys whatever limits the exchange states.
-  out += "[limits]\nweight_per_minute = 100000000\nraw_per_five_minutes = 100000000\n"
-         "orders_per_ten_seconds = 1000\n\n";
+  out +=
+      "[limits]\nweight_per_minute = 100000000\nraw_per_five_minutes = 100000000\n"
+      "orders_per_ten_seconds = 1000\n\n";
   for (const auto& [symbol, file, step] : {std::tuple{"BTC/USDT", "btcusdt_1s.csv", "0.00001"},
                                            std::tuple{"ETH/USDT", "ethusdt_1s.csv", "0.0001"}})
-    out += fmt::format("[[symbols]]\nsymbol = \"{}\"\ntick = \"0.01\"\nnotional_min = \"5\"\nstep = \"{}\"\nquantity_min = \"{}\"\nfigures_file = \"{}\"\n\n",
-                       symbol, step, step, (options_.market_dir / file).string());
+    out += fmt::format(
+        "[[symbols]]\nsymbol = \"{}\"\ntick = \"0.01\"\nnotional_min = \"5\"\nstep = "
+        "\"{}\"\nquantity_min = \"{}\"\nfigures_file = \"{}\"\n\n",
+        symbol, step, step, (options_.market_dir / file).string());
   return out + demo::paper_accounts_toml(world_) + options_.extra_paper_toml;
 }
 

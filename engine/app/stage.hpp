@@ -1,5 +1,5 @@
-// A whole OneClick on one machine: private PostgreSQL, paper exchange, daemon, each a process of its own,
-// with a world of followers. The demo, the system tests and the benchmark stand on it.
+// A whole OneClick on one machine: private PostgreSQL, paper exchange, daemon, each a process of
+// its own, with a world of followers. The demo, the system tests and the benchmark stand on it.
 #pragma once
 
 #include <cstdint>
@@ -21,24 +21,25 @@
 namespace oneclick {
 
 struct StageOptions {
-  std::filesystem::path dir = {};              // made; everything of this stage is below it
-  std::string program = {};                    // path of the oneclick binary
+  std::filesystem::path dir = {};  // made; everything of this stage is below it
+  std::string program = {};        // path of the oneclick binary
   std::size_t followers = 1'000;
   std::uint64_t seed = 1;
-  std::string database_url = {};               // empty: a private PostgreSQL in dir
-  std::string engine_mode = "block";      // spin | block
-  std::string durability = "process";     // process | power
+  std::string database_url = {};       // empty: a private PostgreSQL in dir
+  std::string engine_mode = "block";   // spin | block
+  std::string durability = "process";  // process | power
   std::uint32_t shards = 1;
   double replay_speed = 1;                // of the recorded prices
-  std::filesystem::path market_dir = {};       // where btcusdt_1s.csv and ethusdt_1s.csv are
+  std::filesystem::path market_dir = {};  // where btcusdt_1s.csv and ethusdt_1s.csv are
   std::map<std::string, std::string> engine_overrides = {};  // "section.key" -> TOML value
-  std::string extra_paper_toml = {};           // appended to the paper exchange's configuration
+  std::string extra_paper_toml = {};  // appended to the paper exchange's configuration
 };
 
 class Stage {
  public:
   using Done = std::expected<void, std::string>;
-  [[nodiscard]] static std::expected<std::unique_ptr<Stage>, std::string> make(StageOptions options);
+  [[nodiscard]] static std::expected<std::unique_ptr<Stage>, std::string> make(
+      StageOptions options);
   ~Stage();
 
   // The whole start: database, schema, world, exchange, daemon, until every account is reconciled.
@@ -47,7 +48,7 @@ class Stage {
   [[nodiscard]] Done wait_ready(std::int64_t timeout_ns);  // /readyz and all accounts reconciled
   // Until every event has its outcomes, no order is pending and the sink has caught up.
   [[nodiscard]] Done wait_quiet(std::int64_t timeout_ns);
-  void kill_daemon();                                        // SIGKILL, waited for
+  void kill_daemon();                                                     // SIGKILL, waited for
   [[nodiscard]] std::optional<int> stop_daemon(std::int64_t timeout_ns);  // SIGTERM; its exit code
 
   // Value of a metric's only (or first matching) series; nullopt when it is not there.
@@ -60,9 +61,8 @@ class Stage {
   };
   [[nodiscard]] std::expected<BooksResult, std::string> compare_books();
   // PUT/POST/... to the exchange's admin interface.
-  [[nodiscard]] std::expected<net::HttpResponse, std::string> exchange_admin(const std::string& method,
-                                                                            const std::string& target,
-                                                                            const std::string& body);
+  [[nodiscard]] std::expected<net::HttpResponse, std::string> exchange_admin(
+      const std::string& method, const std::string& target, const std::string& body);
 
   [[nodiscard]] const demo::World& world() const { return world_; }
   [[nodiscard]] const std::string& database_url() const { return database_url_; }
@@ -85,7 +85,7 @@ class Stage {
   [[nodiscard]] std::string exchange_toml() const;
   [[nodiscard]] std::string daemon_toml() const;
   [[nodiscard]] std::expected<std::string, std::string> fetch_text(net::HttpClient& client,
-                                                                  const std::string& target);
+                                                                   const std::string& target);
 
   StageOptions options_;
   demo::World world_;

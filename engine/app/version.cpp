@@ -2,7 +2,11 @@
 
 namespace oneclick {
 
-std::string_view version() { return ONECLICK_VERSION; }
-std::string_view commit() { return ONECLICK_COMMIT; }
+std::string_view version() {
+  return ONECLICK_VERSION;
+}
+std::string_view commit() {
+  return ONECLICK_COMMIT;
+}
 
 }  // namespace oneclick

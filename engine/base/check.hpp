@@ -8,8 +8,8 @@ namespace oneclick {
 
 }  // namespace oneclick
 
-#define CHECK(condition)                                                        \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                          \
+#define CHECK(condition)                               \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::oneclick::check_failed(#condition, __FILE__, __LINE__))
 
 // A costly truth, checked in debug builds and under sanitizers only.

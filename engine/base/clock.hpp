@@ -1,8 +1,8 @@
 // The only places where time enters the process.
 #pragma once
 
-#include <ctime>
 #include <cstdint>
+#include <ctime>
 
 namespace oneclick {
 
@@ -27,8 +27,8 @@ namespace oneclick {
   return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-// Wall time that only moves forward at the steady rate: anchored to the wall clock once at start, so a
-// step of the host's clock changes no timeout and no order of events.
+// Wall time that only moves forward at the steady rate: anchored to the wall clock once at start,
+// so a step of the host's clock changes no timeout and no order of events.
 class EngineClock {
  public:
   EngineClock() : offset_ns_(wall_now_ns() - monotonic_now_ns()) {}

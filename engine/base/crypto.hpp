@@ -32,8 +32,9 @@ class Secret {
   std::vector<char> data_;
 };
 
-// HMAC-SHA256 with the key's two midstates computed once (64 bytes a key). `sign` costs the blocks of
-// the text plus one. A prefix shared by all texts of one key (whole 64-byte blocks) can be folded in.
+// HMAC-SHA256 with the key's two midstates computed once (64 bytes a key). `sign` costs the blocks
+// of the text plus one. A prefix shared by all texts of one key (whole 64-byte blocks) can be
+// folded in.
 class HmacKey {
  public:
   HmacKey() = default;
@@ -81,10 +82,10 @@ class Ed25519Key {
 [[nodiscard]] bool ed25519_verify(std::string_view public_pem, std::string_view text,
                                   std::span<const std::uint8_t, 64> signature);
 
-// Sealed text: v1.<key id>.<nonce>.<ciphertext and tag>, base64url, AES-256-GCM. The additional data
-// binds it to its place ("table|column|row id"); moved anywhere else it does not open.
+// Sealed text: v1.<key id>.<nonce>.<ciphertext and tag>, base64url, AES-256-GCM. The additional
+// data binds it to its place ("table|column|row id"); moved anywhere else it does not open.
 struct MasterKey {
-  std::string id;                      // 1..16 of [a-z0-9]
+  std::string id;  // 1..16 of [a-z0-9]
   std::array<std::uint8_t, 32> bytes;
 };
 [[nodiscard]] std::string seal(const MasterKey& key, std::string_view aad, std::string_view plain);
@@ -99,9 +100,11 @@ void random_bytes(std::span<std::uint8_t> out);
 // Lower-case hex of n bytes into 2n characters.
 void write_hex(const std::uint8_t* in, std::size_t n, char* out);
 [[nodiscard]] std::string to_hex(std::span<const std::uint8_t> bytes);
-[[nodiscard]] std::string to_base64(std::span<const std::uint8_t> bytes);      // RFC 4648 section 4
-[[nodiscard]] std::string to_base64url(std::span<const std::uint8_t> bytes);   // section 5, no padding
-[[nodiscard]] std::expected<std::vector<std::uint8_t>, std::string> from_base64url(std::string_view);
+[[nodiscard]] std::string to_base64(std::span<const std::uint8_t> bytes);  // RFC 4648 section 4
+[[nodiscard]] std::string to_base64url(
+    std::span<const std::uint8_t> bytes);  // section 5, no padding
+[[nodiscard]] std::expected<std::vector<std::uint8_t>, std::string> from_base64url(
+    std::string_view);
 [[nodiscard]] std::expected<std::vector<std::uint8_t>, std::string> from_base64(std::string_view);
 
 }  // namespace oneclick

@@ -1,6 +1,6 @@
 // Exact fixed-point numbers for prices, quantities and money: a signed 128-bit count of 1e-8 units.
-// Covers all of PostgreSQL's DECIMAL(20,8) (|x| < 1e12) with room for sums. Every operation that can
-// lose digits takes the rounding direction; every operation that can leave the range says so.
+// Covers all of PostgreSQL's DECIMAL(20,8) (|x| < 1e12) with room for sums. Every operation that
+// can lose digits takes the rounding direction; every operation that can leave the range says so.
 #pragma once
 
 #include <array>
@@ -40,9 +40,9 @@ class Decimal {
   [[nodiscard]] static constexpr Decimal from_integer(std::int64_t value) {
     return from_e8(static_cast<i128>(value) * scale);
   }
-  // Accepts [+-]digits[.digits][e[+-]digits] of up to 1,000 characters; refuses NaN, infinity, blanks,
-  // "1." and ".5" (JSON has neither), anything else.
-  // More than eight decimals are refused unless they are zeros: money is never rounded on the way in.
+  // Accepts [+-]digits[.digits][e[+-]digits] of up to 1,000 characters; refuses NaN, infinity,
+  // blanks, "1." and ".5" (JSON has neither), anything else. More than eight decimals are refused
+  // unless they are zeros: money is never rounded on the way in.
   [[nodiscard]] static std::expected<Decimal, DecimalError> parse(std::string_view text);
   // As parse, but extra decimals are rounded as said. For descriptive figures only.
   [[nodiscard]] static std::expected<Decimal, DecimalError> parse_rounded(std::string_view text,
@@ -76,9 +76,15 @@ class Decimal {
   i128 units_;
 };
 
-[[nodiscard]] constexpr Decimal min(Decimal a, Decimal b) { return b < a ? b : a; }
-[[nodiscard]] constexpr Decimal max(Decimal a, Decimal b) { return a < b ? b : a; }
-[[nodiscard]] constexpr Decimal abs(Decimal a) { return a.is_negative() ? -a : a; }
+[[nodiscard]] constexpr Decimal min(Decimal a, Decimal b) {
+  return b < a ? b : a;
+}
+[[nodiscard]] constexpr Decimal max(Decimal a, Decimal b) {
+  return a < b ? b : a;
+}
+[[nodiscard]] constexpr Decimal abs(Decimal a) {
+  return a.is_negative() ? -a : a;
+}
 
 // The largest magnitude that results are clamped to when a product leaves the range: far above any
 // DECIMAL(20,8), so a clamped notional fails every limit instead of wrapping below it.

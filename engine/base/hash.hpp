@@ -13,7 +13,8 @@ namespace oneclick {
 // Castagnoli, hardware where the CPU has it. crc32c("123456789") == 0xe3069283.
 [[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t seed = 0);
 // The same without the instruction; what a CPU without SSE 4.2 gets.
-[[nodiscard]] std::uint32_t crc32c_portable(std::span<const std::byte> data, std::uint32_t seed = 0);
+[[nodiscard]] std::uint32_t crc32c_portable(std::span<const std::byte> data,
+                                            std::uint32_t seed = 0);
 
 using Digest = std::array<std::uint8_t, 32>;
 [[nodiscard]] Digest sha256(std::span<const std::byte> data);

@@ -1,6 +1,6 @@
-// Log-linear histogram of durations in nanoseconds: 64 powers of two of 32 steps, so a value is known
-// within 3 %. Any thread may write (shards share a series); readers may look at any time and see
-// counts that lag by moments.
+// Log-linear histogram of durations in nanoseconds: 64 powers of two of 32 steps, so a value is
+// known within 3 %. Any thread may write (shards share a series); readers may look at any time and
+// see counts that lag by moments.
 #pragma once
 
 #include <array>

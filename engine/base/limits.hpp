@@ -1,4 +1,5 @@
-// Every bound of the engine that is not configuration, in one place. Beside each: what happens there.
+// Every bound of the engine that is not configuration, in one place. Beside each: what happens
+// there.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +10,12 @@ namespace oneclick::limits {
 // Layout of events and records in the journal. An older one is read, a newer one refused.
 inline constexpr std::uint32_t journal_format = 1;
 
-inline constexpr std::size_t shards_max = 64;             // configuration refuses more
+inline constexpr std::size_t shards_max = 64;               // configuration refuses more
 inline constexpr std::size_t shard_queue_events = 1 << 16;  // full: feeds hold, ingress answers 503
-inline constexpr std::size_t event_dedupe_max = 1 << 20;  // leader events remembered; oldest are forgotten after 24 h
-inline constexpr std::size_t accounts_max = 1 << 20;      // per shard; further ones are refused by name
-inline constexpr std::size_t links_max = 1 << 21;         // per shard
+inline constexpr std::size_t event_dedupe_max =
+    1 << 20;  // leader events remembered; oldest are forgotten after 24 h
+inline constexpr std::size_t accounts_max = 1 << 20;  // per shard; further ones are refused by name
+inline constexpr std::size_t links_max = 1 << 21;     // per shard
 inline constexpr std::size_t instruments_max = 1 << 16;
 
 // Fan-out: intents leave in batches that begin small, so that the first followers do not wait.
@@ -21,10 +23,11 @@ inline constexpr std::size_t fanout_batch_first = 2;
 inline constexpr std::size_t fanout_batch_max = 64;
 
 // Ingress (fault catalogue of the README: slow and oversized input)
-inline constexpr std::size_t request_body_bytes_max = 64 * 1024;   // 413
-inline constexpr std::size_t request_header_bytes_max = 8 * 1024;  // 431
-inline constexpr std::int64_t request_time_ns_max = 5'000'000'000; // 408, closed
+inline constexpr std::size_t request_body_bytes_max = 64 * 1024;    // 413
+inline constexpr std::size_t request_header_bytes_max = 8 * 1024;   // 431
+inline constexpr std::int64_t request_time_ns_max = 5'000'000'000;  // 408, closed
 
-inline constexpr std::size_t ws_message_bytes_max = 1 << 20;  // from venues; larger closes the session
+inline constexpr std::size_t ws_message_bytes_max =
+    1 << 20;  // from venues; larger closes the session
 
 }  // namespace oneclick::limits

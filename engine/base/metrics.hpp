@@ -35,8 +35,8 @@ class Gauge {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// Thread-safe. Asking twice for the same name and labels gives the same series. References stay valid
-// for the registry's life. Names are given without the "oneclick_" prefix.
+// Thread-safe. Asking twice for the same name and labels gives the same series. References stay
+// valid for the registry's life. Names are given without the "oneclick_" prefix.
 class Metrics {
  public:
   Counter& counter(std::string name, std::string help, Labels labels = {});

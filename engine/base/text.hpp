@@ -1,5 +1,5 @@
-// Short text held in place: trivially copyable, compared and hashed over all its bytes (unused bytes
-// are zero), so it can travel through queues and the journal.
+// Short text held in place: trivially copyable, compared and hashed over all its bytes (unused
+// bytes are zero), so it can travel through queues and the journal.
 #pragma once
 
 #include <compare>

@@ -33,6 +33,8 @@ struct Uuid {
   x *= 0xd6e8feb86659fd93ULL;
   return x ^ (x >> 32);
 }
-[[nodiscard]] constexpr std::uint64_t hash_of(const Uuid& u) { return mix(u.high ^ mix(u.low)); }
+[[nodiscard]] constexpr std::uint64_t hash_of(const Uuid& u) {
+  return mix(u.high ^ mix(u.low));
+}
 
 }  // namespace oneclick

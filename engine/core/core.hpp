@@ -24,8 +24,8 @@ class Output {
   virtual ~Output() = default;
   virtual void on_intent(const Intent& intent) = 0;
   virtual void on_record(const Record& record) = 0;
-  // A hint, nothing that counts: this follower's account will be served in a few moments (first), or
-  // after the next but one.
+  // A hint, nothing that counts: this follower's account will be served in a few moments (first),
+  // or after the next but one.
   virtual void on_follower_ahead(AccountSlot, bool /*first*/) {}
 };
 
@@ -36,25 +36,25 @@ class Core {
   Core(Core&&) noexcept;
   Core& operator=(Core&&) noexcept;
 
-  // Hot path 4/7. `event` is stamped (seq, time_ns, for leader events the touch). Never fails: what the
-  // outside world sends wrongly ends as a named outcome or is ignored and counted.
+  // Hot path 4/7. `event` is stamped (seq, time_ns, for leader events the touch). Never fails: what
+  // the outside world sends wrongly ends as a named outcome or is ignored and counted.
   void step(const Event& event, Output& out);
 
   // Earliest engine time at which a timer event would do something; int64 max when none.
   [[nodiscard]] std::int64_t next_deadline_ns() const;
-  // Whether the event would change anything: an upsert equal to what is held, a removal of what is not
-  // there, a leader event seen before. Shards drop such events before they reach the journal.
+  // Whether the event would change anything: an upsert equal to what is held, a removal of what is
+  // not there, a leader event seen before. Shards drop such events before they reach the journal.
   [[nodiscard]] bool would_change(const Event& event) const;
 
   [[nodiscard]] AccountSlot slot_of(AccountId id) const;  // no_slot when unknown
   [[nodiscard]] const Account* account_at(AccountSlot slot) const;
 
   struct Counts {
-    std::size_t links, accounts, accounts_reconciled, orders_open, orders_unknown, quarantined_links,
-        kill_switches, leader_events_remembered, ignored_events;
+    std::size_t links, accounts, accounts_reconciled, orders_open, orders_unknown,
+        quarantined_links, kill_switches, leader_events_remembered, ignored_events;
   };
   [[nodiscard]] Counts counts() const;
-  [[nodiscard]] std::vector<LinkId> link_ids() const;        // in order of arrival
+  [[nodiscard]] std::vector<LinkId> link_ids() const;  // in order of arrival
   [[nodiscard]] std::vector<AccountId> account_ids() const;
   [[nodiscard]] std::vector<AccountId> feed_ids() const;
   [[nodiscard]] std::vector<KillSwitch> kill_switches() const;

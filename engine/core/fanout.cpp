@@ -19,13 +19,14 @@ bool feed_counts(const Tables& t, const LeaderEvent& e) {
          e.event_time_ns >= t.feeds[feed].baseline_ns;
 }
 
-// Serves followers in an order drawn from the event's id: blocks of neighbours in a random order, and
-// the neighbours of a block among themselves. No one is always last, and what lies together in memory is
-// visited together: with every follower drawn for itself a large fan-out waits for memory at each.
+// Serves followers in an order drawn from the event's id: blocks of neighbours in a random order,
+// and the neighbours of a block among themselves. No one is always last, and what lies together in
+// memory is visited together: with every follower drawn for itself a large fan-out waits for memory
+// at each.
 class FairOrder {
  public:
-  // How many followers before it is served what is fetched: its link, then what the link points to, then
-  // what that points to.
+  // How many followers before it is served what is fetched: its link, then what the link points to,
+  // then what that points to.
   static constexpr std::size_t ahead = 8, far = 5, near = 2;
   static constexpr std::size_t block_size = 64;
 
@@ -64,7 +65,8 @@ class FairOrder {
     return static_cast<std::size_t>((static_cast<u128>(mix(seed_)) * n) >> 64);
   }
   void next_block() {
-    std::swap(t_.block_scratch[block_], t_.block_scratch[block_ + draw(t_.block_scratch.size() - block_)]);
+    std::swap(t_.block_scratch[block_],
+              t_.block_scratch[block_ + draw(t_.block_scratch.size() - block_)]);
     const std::size_t first = std::size_t{t_.block_scratch[block_++]} * block_size;
     const std::size_t count = std::min(block_size, links_.size() - first);
     std::copy_n(links_.begin() + static_cast<std::ptrdiff_t>(first), count,

@@ -59,8 +59,8 @@ class FlatIndex {
     size_ = 0;
   }
   [[nodiscard]] std::size_t size() const { return size_; }
-  // The index that find() most probably gives, without looking at the entry itself; none when the place
-  // is empty.
+  // The index that find() most probably gives, without looking at the entry itself; none when the
+  // place is empty.
   [[nodiscard]] Index guess(std::uint64_t hash) const {
     return slots_.empty() ? none : slots_[tag_of(hash) & mask()].index;
   }

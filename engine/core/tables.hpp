@@ -275,10 +275,10 @@ struct Tables {
   // Derived: built again after loading.
   FlatIndex symbol_index, instrument_index, source_index, leader_position_index, link_index,
       account_index, holding_index, signal_index, order_index, feed_index, seen_index;
-  std::vector<Deadline> deadlines;  // a heap, earliest first; entries of other times are void
-  std::vector<Index> scratch;       // the order in which one event's followers are served
+  std::vector<Deadline> deadlines;   // a heap, earliest first; entries of other times are void
+  std::vector<Index> scratch;        // the order in which one event's followers are served
   std::vector<Index> block_scratch;  // and its blocks of neighbours
-  Record record;                    // built in place, zeroed each time
+  Record record;                     // built in place, zeroed each time
   Intent intent;
 
   // Finds, or none.

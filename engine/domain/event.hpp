@@ -1,7 +1,8 @@
-// Everything that may enter the core. Plain, trivially copyable, built with designated initialisers;
-// the journal stores the bytes of header and payload as they are, so a change of layout is a change of
-// the journal's format (journal_format in limits.hpp). Times are nanoseconds of the engine's clock
-// (UTC) unless a name says otherwise; times from a venue are corrected by the measured clock offset.
+// Everything that may enter the core. Plain, trivially copyable, built with designated
+// initialisers; the journal stores the bytes of header and payload as they are, so a change of
+// layout is a change of the journal's format (journal_format in limits.hpp). Times are nanoseconds
+// of the engine's clock (UTC) unless a name says otherwise; times from a venue are corrected by the
+// measured clock offset.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +31,20 @@ enum class EventKind : std::uint16_t {
 };
 
 enum class LeaderEventKind : std::uint8_t {
-  fill = 1,              // a trade of the leader
+  fill = 1,  // a trade of the leader
   signal_published = 2,
   signal_updated = 3,
-  signal_closed = 4,     // closed, cancelled or expired
-  one_click_copy = 5,    // signal_followers row asking for a copy by `target`
+  signal_closed = 4,   // closed, cancelled or expired
+  one_click_copy = 5,  // signal_followers row asking for a copy by `target`
 };
-enum class EventSource : std::uint8_t { stream = 1, rest = 2, websocket = 3, webhook = 4, database = 5, internal = 6 };
+enum class EventSource : std::uint8_t {
+  stream = 1,
+  rest = 2,
+  websocket = 3,
+  webhook = 4,
+  database = 5,
+  internal = 6
+};
 [[nodiscard]] std::string_view to_text(LeaderEventKind kind);
 [[nodiscard]] std::string_view to_text(EventSource source);
 enum class SignalType : std::uint8_t { none = 0, buy = 1, sell = 2, hold = 3 };
@@ -44,34 +52,39 @@ enum class SignalType : std::uint8_t { none = 0, buy = 1, sell = 2, hold = 3 };
 // What followers copy. `received_ns` is when its first byte was read, in CLOCK_MONOTONIC terms of
 // EngineClock: latencies count from there.
 struct LeaderEvent {
-  EventId id;                // see identity.hpp: two feeds of one trade give one id
+  EventId id;  // see identity.hpp: two feeds of one trade give one id
   LeaderEventKind kind;
   EventSource source;
-  Venue venue;               // where the leader traded; none for signals without a venue
-  Side side;                 // of fills; of signals that buy or sell
+  Venue venue;  // where the leader traded; none for signals without a venue
+  Side side;    // of fills; of signals that buy or sell
   SignalType signal_type;
-  UserId leader;             // of fills; of signals the creator
-  AccountId feed_account;    // the leader's account for exchange streams, nil from ingress
-  ChannelId channel;         // of signals
-  SignalId signal;           // of signals
-  UserId target;             // of one-click copies: the only user it is for
+  UserId leader;           // of fills; of signals the creator
+  AccountId feed_account;  // the leader's account for exchange streams, nil from ingress
+  ChannelId channel;       // of signals
+  SignalId signal;         // of signals
+  UserId target;           // of one-click copies: the only user it is for
   Symbol symbol;
-  Decimal quantity;          // base units; zero where a signal suggests none
-  Decimal price;             // leader's fill price or signal's entry price; zero when absent
-  Decimal base_fee;          // fee the leader paid in the base asset: the position grew by that less
-  Decimal stop_loss;         // zero when absent
+  Decimal quantity;   // base units; zero where a signal suggests none
+  Decimal price;      // leader's fill price or signal's entry price; zero when absent
+  Decimal base_fee;   // fee the leader paid in the base asset: the position grew by that less
+  Decimal stop_loss;  // zero when absent
   Decimal take_profit;
-  Decimal copy_amount;       // of one-click copies; zero when absent
+  Decimal copy_amount;         // of one-click copies; zero when absent
   std::int32_t percentage_e2;  // of one-click copies; zero when absent
   std::int64_t event_time_ns;  // when it happened
   std::int64_t received_ns;
-  Touch touch;               // stamped by the shard: the venue's best bid and ask as it was taken
-  std::uint64_t body_hash[2];  // first 16 bytes of SHA-256 of the request, for idempotency; zero from feeds
-  ApiKeyId api_key;          // which key sent it; nil from feeds
+  Touch touch;  // stamped by the shard: the venue's best bid and ask as it was taken
+  std::uint64_t
+      body_hash[2];  // first 16 bytes of SHA-256 of the request, for idempotency; zero from feeds
+  ApiKeyId api_key;  // which key sent it; nil from feeds
 };
 
-struct LinkRemove { LinkId id; };
-struct AccountRemove { AccountId id; };
+struct LinkRemove {
+  LinkId id;
+};
+struct AccountRemove {
+  AccountId id;
+};
 
 struct Balance {
   AccountId account;
@@ -79,7 +92,7 @@ struct Balance {
   Decimal free;
   Decimal locked;
   std::int64_t venue_time_ns;
-  bool snapshot;             // from a full account query, not a pushed change
+  bool snapshot;  // from a full account query, not a pushed change
 };
 
 enum class OrderUpdateKind : std::uint8_t {
@@ -97,28 +110,28 @@ enum class UpdateSource : std::uint8_t { reply = 1, stream = 2, query = 3, gate 
 // All that can be said about an order. Cumulative figures are the venue's totals of the order.
 struct OrderUpdate {
   AccountId account;
-  OrderKey key;                // nil: not an order of ours (an external trade)
+  OrderKey key;  // nil: not an order of ours (an external trade)
   OrderUpdateKind kind;
   UpdateSource source;
   Reason reason;
   Side side;
   bool maker;
-  bool has_cumulative;         // cumulative_quantity and cumulative_quote are given
-  std::int32_t venue_code;     // the venue's error code, 0 when none
+  bool has_cumulative;      // cumulative_quantity and cumulative_quote are given
+  std::int32_t venue_code;  // the venue's error code, 0 when none
   Symbol symbol;
   VenueOrderId venue_order_id;
-  VenueTradeId trade_id;       // of executions
+  VenueTradeId trade_id;  // of executions
   Decimal cumulative_quantity;
   Decimal cumulative_quote;
-  Decimal last_quantity;       // of executions
+  Decimal last_quantity;  // of executions
   Decimal last_price;
-  Decimal fee;                 // of this execution
+  Decimal fee;  // of this execution
   Asset fee_asset;
-  Decimal quote_usd;           // USD per quote unit at this moment, zero when not known; by the shard
-  Decimal fee_usd;             // USD per unit of fee_asset, zero when not known; by the shard
+  Decimal quote_usd;  // USD per quote unit at this moment, zero when not known; by the shard
+  Decimal fee_usd;    // USD per unit of fee_asset, zero when not known; by the shard
   std::int64_t venue_time_ns;
-  std::int64_t sent_ns;        // when the order's last byte was handed to the kernel; 0 when not known
-  Text<95> message;            // what the venue said, cut
+  std::int64_t sent_ns;  // when the order's last byte was handed to the kernel; 0 when not known
+  Text<95> message;      // what the venue said, cut
 };
 
 enum class AccountStateKind : std::uint8_t {
@@ -141,22 +154,27 @@ struct KillSwitch {
   Symbol symbol;
 };
 
-// Everything configurable that decides what the core does. It enters with the fence, so that a replay
-// runs with the settings of the live run.
+// Everything configurable that decides what the core does. It enters with the fence, so that a
+// replay runs with the settings of the live run.
 struct CoreSettings {
-  std::uint16_t shard;                  // this core's, of shard_count
+  std::uint16_t shard;  // this core's, of shard_count
   std::uint16_t shard_count;
-  std::int32_t taker_fee_bps;           // reserved on top of an entry's cost until the venue's balance covers it
-  std::int64_t ack_timeout_ns;          // no answer to an order after this: unknown, then queried
-  std::int64_t query_interval_ns;       // between two queries of one unknown order (doubled up to 16x)
-  std::int64_t absence_proof_ns;        // not-found answers must span at least this ...
-  std::int32_t absence_answers_min;     // ... and number at least this, to prove absence
-  std::int32_t exit_attempts_per_minute;  // an exit refused by the venue is retried at most this often
-  std::int64_t touch_age_ns_max;        // an older touch is no price
-  std::int64_t leader_event_age_ns_max; // entries older than this are stale whatever their link allows
-  Decimal event_notional_max;           // aggregate entry notional of one event in quote; zero: none
+  std::int32_t
+      taker_fee_bps;  // reserved on top of an entry's cost until the venue's balance covers it
+  std::int64_t ack_timeout_ns;       // no answer to an order after this: unknown, then queried
+  std::int64_t query_interval_ns;    // between two queries of one unknown order (doubled up to 16x)
+  std::int64_t absence_proof_ns;     // not-found answers must span at least this ...
+  std::int32_t absence_answers_min;  // ... and number at least this, to prove absence
+  std::int32_t
+      exit_attempts_per_minute;   // an exit refused by the venue is retried at most this often
+  std::int64_t touch_age_ns_max;  // an older touch is no price
+  std::int64_t
+      leader_event_age_ns_max;  // entries older than this are stale whatever their link allows
+  Decimal event_notional_max;   // aggregate entry notional of one event in quote; zero: none
 };
-struct Fence { CoreSettings settings; };
+struct Fence {
+  CoreSettings settings;
+};
 
 struct Event {
   EventKind kind;

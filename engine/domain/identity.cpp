@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::int64_t ns_per_ms = 1'000'000;
 
-// UUIDv8 (RFC 9562): 48 bits of milliseconds so that keys sort by time, version 8, variant 10, and the
-// first 74 bits of the digest.
+// UUIDv8 (RFC 9562): 48 bits of milliseconds so that keys sort by time, version 8, variant 10, and
+// the first 74 bits of the digest.
 Uuid time_ordered(const Digest& digest, std::int64_t time_ns) {
   const auto ms = static_cast<std::uint64_t>(time_ns / ns_per_ms) & 0xffff'ffff'ffffULL;
   std::uint64_t head, tail;
@@ -23,8 +23,8 @@ Uuid time_ordered(const Digest& digest, std::int64_t time_ns) {
           0x8000'0000'0000'0000ULL | ((head << 10) & 0x3fff'ffff'ffff'ffffULL) | (tail >> 54)};
 }
 
-// UUIDv8 of digest bits alone: two feeds may round an event's time differently, so the identity of an
-// event must not depend on it.
+// UUIDv8 of digest bits alone: two feeds may round an event's time differently, so the identity of
+// an event must not depend on it.
 Uuid unordered(const Digest& digest) {
   Uuid id = Uuid::from_bytes(digest.data());
   id.high = (id.high & ~0xf000ULL) | 0x8000;

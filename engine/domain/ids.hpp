@@ -31,14 +31,15 @@ using EventId = Id<struct EventTag>;          // engine.leader_events.id
 using OrderKey = Id<struct OrderTag>;         // trades.id; see identity.hpp
 using ApiKeyId = Id<struct ApiKeyTag>;        // api_keys.id
 
-// Position of an account in its shard's tables, given out by the core in order of arrival and stable
-// for the life of the journal. Sessions keep what they need per account in vectors indexed by it.
+// Position of an account in its shard's tables, given out by the core in order of arrival and
+// stable for the life of the journal. Sessions keep what they need per account in vectors indexed
+// by it.
 using AccountSlot = std::uint32_t;
 inline constexpr AccountSlot no_slot = ~AccountSlot{0};
 
-using Asset = Text<15>;           // "BTC"
-using Symbol = Text<23>;          // "BTC/USDT" or "BTC/USDT:USDT"
-using VenueOrderId = Text<39>;    // as the venue writes it
+using Asset = Text<15>;         // "BTC"
+using Symbol = Text<23>;        // "BTC/USDT" or "BTC/USDT:USDT"
+using VenueOrderId = Text<39>;  // as the venue writes it
 using VenueTradeId = Text<39>;
 
 }  // namespace oneclick

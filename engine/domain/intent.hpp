@@ -19,12 +19,12 @@ enum class OrderType : std::uint8_t { limit_ioc = 1, market = 2 };
 
 struct Intent {
   IntentKind kind;
-  OrderType type;            // of place
+  OrderType type;  // of place
   Side side;
   Venue venue;
-  bool is_exit;              // lowers exposure: overtakes entries, never expires
+  bool is_exit;  // lowers exposure: overtakes entries, never expires
   AccountSlot slot;
-  std::uint32_t rank;        // place in the event's fair order, from 0
+  std::uint32_t rank;  // place in the event's fair order, from 0
   AccountId account;
   OrderKey key;
   Symbol symbol;
@@ -33,8 +33,9 @@ struct Intent {
   std::uint8_t quantity_decimals;  // of the lot step
   VenueOrderId venue_order_id;     // of query_trades
   Decimal quantity;
-  Decimal price;             // limit; zero for market
-  std::uint64_t cause_seq;   // the event that asks for it: must be in the journal before a byte leaves
+  Decimal price;  // limit; zero for market
+  std::uint64_t
+      cause_seq;  // the event that asks for it: must be in the journal before a byte leaves
   std::int64_t expires_ns;   // entries are not sent after this; 0: never expires
   std::int64_t received_ns;  // of the leader event behind it, for latency; 0 when none
   UserId leader;             // for kill switches at the gate

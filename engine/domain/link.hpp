@@ -1,4 +1,5 @@
-// Copy links and accounts as the core knows them: one engine.copy_links row, one user_exchanges row.
+// Copy links and accounts as the core knows them: one engine.copy_links row, one user_exchanges
+// row.
 #pragma once
 
 #include <array>
@@ -42,7 +43,7 @@ struct CopyLink {
   LinkStatus status;
   // Permission, as the database says now; each false one has its own Reason.
   bool user_active;
-  bool subscription_active;       // true for leaders and for channels that cost nothing
+  bool subscription_active;  // true for leaders and for channels that cost nothing
   SymbolFilter symbol_filter;
   std::uint8_t symbol_count;
   std::int32_t percentage_e2;     // copy_percentage * 100: 1..99999; 10000 where the row has NULL
@@ -60,9 +61,9 @@ struct Account {
   AccountId id;
   UserId user;
   Venue venue;
-  bool connected;                   // user_exchanges.status = connected
+  bool connected;  // user_exchanges.status = connected
   bool sandbox;
-  std::uint8_t egress;              // index of the local address its requests leave from
+  std::uint8_t egress;  // index of the local address its requests leave from
 };
 
 // A leader's own account followed as a feed: one engine.leader_feeds row.
@@ -71,7 +72,7 @@ struct LeaderFeed {
   UserId leader;
   Venue venue;
   bool authoritative;
-  std::int64_t baseline_ns;         // fills before this instant are never copied
+  std::int64_t baseline_ns;  // fills before this instant are never copied
 };
 
 }  // namespace oneclick

@@ -22,8 +22,10 @@ std::optional<Enum> find(std::string_view text, const std::array<Enum, N>& all) 
 
 std::string_view to_text(Venue venue) {
   switch (venue) {
-    case Venue::none: return "none";
-    case Venue::binance: return "binance";
+    case Venue::none:
+      return "none";
+    case Venue::binance:
+      return "binance";
   }
   return "?";
 }
@@ -33,8 +35,10 @@ std::optional<Venue> venue_from_text(std::string_view text) {
 
 std::string_view to_text(Side side) {
   switch (side) {
-    case Side::buy: return "buy";
-    case Side::sell: return "sell";
+    case Side::buy:
+      return "buy";
+    case Side::sell:
+      return "sell";
   }
   return "?";
 }
@@ -50,7 +54,8 @@ std::optional<SymbolParts> split_symbol(std::string_view symbol) {
     symbol = symbol.substr(0, colon);
   }
   const auto slash = symbol.find('/');
-  if (slash == std::string_view::npos || slash == 0 || slash + 1 == symbol.size()) return std::nullopt;
+  if (slash == std::string_view::npos || slash == 0 || slash + 1 == symbol.size())
+    return std::nullopt;
   const SymbolParts parts{symbol.substr(0, slash), symbol.substr(slash + 1)};
   if (parts.quote.find('/') != std::string_view::npos) return std::nullopt;
   if (!Asset::fits(parts.base) || !Asset::fits(parts.quote)) return std::nullopt;
@@ -59,39 +64,72 @@ std::optional<SymbolParts> split_symbol(std::string_view symbol) {
 
 std::string_view to_text(Reason reason) {
   switch (reason) {
-    case Reason::none: return "none";
-    case Reason::kill_switch: return "kill_switch";
-    case Reason::user_inactive: return "user_inactive";
-    case Reason::exchange_disconnected: return "exchange_disconnected";
-    case Reason::credentials_refused: return "credentials_refused";
-    case Reason::link_inactive: return "link_inactive";
-    case Reason::subscription_inactive: return "subscription_inactive";
-    case Reason::not_reconciled: return "not_reconciled";
-    case Reason::stale: return "stale";
-    case Reason::symbol_filtered: return "symbol_filtered";
-    case Reason::unknown_symbol: return "unknown_symbol";
-    case Reason::venue_halted: return "venue_halted";
-    case Reason::hold: return "hold";
-    case Reason::no_quantity: return "no_quantity";
-    case Reason::no_price: return "no_price";
-    case Reason::no_position: return "no_position";
-    case Reason::below_min_lot: return "below_min_lot";
-    case Reason::below_min_notional: return "below_min_notional";
-    case Reason::price_filter: return "price_filter";
-    case Reason::order_notional: return "order_notional";
-    case Reason::position_notional: return "position_notional";
-    case Reason::copy_amount: return "copy_amount";
-    case Reason::event_notional: return "event_notional";
-    case Reason::balance: return "balance";
-    case Reason::rate_budget: return "rate_budget";
-    case Reason::session_down: return "session_down";
-    case Reason::overload: return "overload";
-    case Reason::rejected: return "rejected";
-    case Reason::not_filled: return "not_filled";
-    case Reason::not_accepted: return "not_accepted";
-    case Reason::already_exiting: return "already_exiting";
-    case Reason::account_ambiguous: return "account_ambiguous";
-    case Reason::draining: return "draining";
+    case Reason::none:
+      return "none";
+    case Reason::kill_switch:
+      return "kill_switch";
+    case Reason::user_inactive:
+      return "user_inactive";
+    case Reason::exchange_disconnected:
+      return "exchange_disconnected";
+    case Reason::credentials_refused:
+      return "credentials_refused";
+    case Reason::link_inactive:
+      return "link_inactive";
+    case Reason::subscription_inactive:
+      return "subscription_inactive";
+    case Reason::not_reconciled:
+      return "not_reconciled";
+    case Reason::stale:
+      return "stale";
+    case Reason::symbol_filtered:
+      return "symbol_filtered";
+    case Reason::unknown_symbol:
+      return "unknown_symbol";
+    case Reason::venue_halted:
+      return "venue_halted";
+    case Reason::hold:
+      return "hold";
+    case Reason::no_quantity:
+      return "no_quantity";
+    case Reason::no_price:
+      return "no_price";
+    case Reason::no_position:
+      return "no_position";
+    case Reason::below_min_lot:
+      return "below_min_lot";
+    case Reason::below_min_notional:
+      return "below_min_notional";
+    case Reason::price_filter:
+      return "price_filter";
+    case Reason::order_notional:
+      return "order_notional";
+    case Reason::position_notional:
+      return "position_notional";
+    case Reason::copy_amount:
+      return "copy_amount";
+    case Reason::event_notional:
+      return "event_notional";
+    case Reason::balance:
+      return "balance";
+    case Reason::rate_budget:
+      return "rate_budget";
+    case Reason::session_down:
+      return "session_down";
+    case Reason::overload:
+      return "overload";
+    case Reason::rejected:
+      return "rejected";
+    case Reason::not_filled:
+      return "not_filled";
+    case Reason::not_accepted:
+      return "not_accepted";
+    case Reason::already_exiting:
+      return "already_exiting";
+    case Reason::account_ambiguous:
+      return "account_ambiguous";
+    case Reason::draining:
+      return "draining";
   }
   return "?";
 }
@@ -104,75 +142,106 @@ bool is_retryable(Reason reason) {
     case Reason::rate_budget:
     case Reason::session_down:
     case Reason::overload:
-    case Reason::draining: return true;
-    default: return false;
+    case Reason::draining:
+      return true;
+    default:
+      return false;
   }
 }
 
 std::string_view to_text(Cap cap) {
   switch (cap) {
-    case Cap::none: return "none";
-    case Cap::copy_amount: return "copy_amount";
-    case Cap::order_notional: return "order_notional";
-    case Cap::position_notional: return "position_notional";
-    case Cap::balance: return "balance";
-    case Cap::held: return "held";
-    case Cap::venue_max: return "venue_max";
+    case Cap::none:
+      return "none";
+    case Cap::copy_amount:
+      return "copy_amount";
+    case Cap::order_notional:
+      return "order_notional";
+    case Cap::position_notional:
+      return "position_notional";
+    case Cap::balance:
+      return "balance";
+    case Cap::held:
+      return "held";
+    case Cap::venue_max:
+      return "venue_max";
   }
   return "?";
 }
 
 std::string_view to_text(Outcome outcome) {
   switch (outcome) {
-    case Outcome::copied: return "copied";
-    case Outcome::clipped: return "clipped";
-    case Outcome::carried: return "carried";
-    case Outcome::coalesced: return "coalesced";
-    case Outcome::skipped: return "skipped";
-    case Outcome::failed: return "failed";
+    case Outcome::copied:
+      return "copied";
+    case Outcome::clipped:
+      return "clipped";
+    case Outcome::carried:
+      return "carried";
+    case Outcome::coalesced:
+      return "coalesced";
+    case Outcome::skipped:
+      return "skipped";
+    case Outcome::failed:
+      return "failed";
   }
   return "?";
 }
 
 std::string_view to_text(OrderStatus status) {
   switch (status) {
-    case OrderStatus::pending: return "pending";
-    case OrderStatus::filled: return "filled";
-    case OrderStatus::partially_filled: return "partially_filled";
-    case OrderStatus::cancelled: return "cancelled";
-    case OrderStatus::failed: return "failed";
+    case OrderStatus::pending:
+      return "pending";
+    case OrderStatus::filled:
+      return "filled";
+    case OrderStatus::partially_filled:
+      return "partially_filled";
+    case OrderStatus::cancelled:
+      return "cancelled";
+    case OrderStatus::failed:
+      return "failed";
   }
   return "?";
 }
 
 std::string_view to_text(SizingMode mode) {
   switch (mode) {
-    case SizingMode::leader_quantity: return "leader_quantity";
+    case SizingMode::leader_quantity:
+      return "leader_quantity";
   }
   return "?";
 }
 std::string_view to_text(EntryStyle style) {
   switch (style) {
-    case EntryStyle::capped: return "capped";
-    case EntryStyle::market: return "market";
+    case EntryStyle::capped:
+      return "capped";
+    case EntryStyle::market:
+      return "market";
   }
   return "?";
 }
 std::string_view to_text(MinLotPolicy policy) {
   switch (policy) {
-    case MinLotPolicy::carry: return "carry";
-    case MinLotPolicy::skip: return "skip";
-    case MinLotPolicy::round_up: return "round_up";
+    case MinLotPolicy::carry:
+      return "carry";
+    case MinLotPolicy::skip:
+      return "skip";
+    case MinLotPolicy::round_up:
+      return "round_up";
   }
   return "?";
 }
 std::string_view to_text(LinkStatus status) {
   switch (status) {
-    case LinkStatus::active: return "active";
-    case LinkStatus::paused: return "paused";
-    case LinkStatus::exits_only: return "exits_only";
-    case LinkStatus::stopped: return "stopped";
-    case LinkStatus::quarantined: return "quarantined";
+    case LinkStatus::active:
+      return "active";
+    case LinkStatus::paused:
+      return "paused";
+    case LinkStatus::exits_only:
+      return "exits_only";
+    case LinkStatus::stopped:
+      return "stopped";
+    case LinkStatus::quarantined:
+      return "quarantined";
   }
   return "?";
 }
@@ -192,22 +261,33 @@ std::optional<LinkStatus> link_status_from_text(std::string_view text) {
 
 std::string_view to_text(LeaderEventKind kind) {
   switch (kind) {
-    case LeaderEventKind::fill: return "fill";
-    case LeaderEventKind::signal_published: return "signal_published";
-    case LeaderEventKind::signal_updated: return "signal_updated";
-    case LeaderEventKind::signal_closed: return "signal_closed";
-    case LeaderEventKind::one_click_copy: return "one_click_copy";
+    case LeaderEventKind::fill:
+      return "fill";
+    case LeaderEventKind::signal_published:
+      return "signal_published";
+    case LeaderEventKind::signal_updated:
+      return "signal_updated";
+    case LeaderEventKind::signal_closed:
+      return "signal_closed";
+    case LeaderEventKind::one_click_copy:
+      return "one_click_copy";
   }
   return "?";
 }
 std::string_view to_text(EventSource source) {
   switch (source) {
-    case EventSource::stream: return "stream";
-    case EventSource::rest: return "rest";
-    case EventSource::websocket: return "websocket";
-    case EventSource::webhook: return "webhook";
-    case EventSource::database: return "database";
-    case EventSource::internal: return "internal";
+    case EventSource::stream:
+      return "stream";
+    case EventSource::rest:
+      return "rest";
+    case EventSource::websocket:
+      return "websocket";
+    case EventSource::webhook:
+      return "webhook";
+    case EventSource::database:
+      return "database";
+    case EventSource::internal:
+      return "internal";
   }
   return "?";
 }

@@ -14,12 +14,13 @@
 
 namespace oneclick {
 
-// Takes events on their way to the shards. Thread-safe. False: the queue is full, nothing was taken;
-// feeds hold and try again (they never drop), ingress refuses by name.
+// Takes events on their way to the shards. Thread-safe. False: the queue is full, nothing was
+// taken; feeds hold and try again (they never drop), ingress refuses by name.
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  // To every shard (leader events, instruments, feeds, switches) or to the one that owns the account.
+  // To every shard (leader events, instruments, feeds, switches) or to the one that owns the
+  // account.
   [[nodiscard]] virtual bool try_push(const Event& event) = 0;
 };
 
@@ -40,20 +41,22 @@ class JournalPort {
 enum class KeyType : std::uint8_t { hmac = 1, ed25519 = 2 };
 struct Credentials {
   std::string api_key;
-  Secret secret;        // HMAC secret, or Ed25519 private key in PEM
-  Secret passphrase;    // where the venue wants one
+  Secret secret;      // HMAC secret, or Ed25519 private key in PEM
+  Secret passphrase;  // where the venue wants one
   KeyType key_type;
 };
 
 enum class SubmitResult : std::uint8_t {
   queued,       // will leave with the next flush, or with the session's own
-  rate_budget,  // the venue's budget (or what is left of it for entries) is spent; nothing was taken
+  rate_budget,  // the venue's budget (or what is left of it for entries) is spent; nothing was
+                // taken
   down,         // no connection; nothing was taken
   no_account,   // this account was never attached; nothing was taken
 };
 
 // Order traffic of one shard to one venue. Called and calling back on the shard's thread only.
-// What happens to a submitted order comes back as OrderUpdate events into the sink given at creation.
+// What happens to a submitted order comes back as OrderUpdate events into the sink given at
+// creation.
 class OrderSession {
  public:
   virtual ~OrderSession() = default;
@@ -61,7 +64,8 @@ class OrderSession {
   virtual void detach(AccountSlot slot) = 0;
   // Hot path: encodes and signs into the outgoing buffer. No allocation, no system call.
   [[nodiscard]] virtual SubmitResult submit(const Intent& intent) = 0;
-  // A hint, given twice: an order of this account will be submitted in a few moments (first), very soon.
+  // A hint, given twice: an order of this account will be submitted in a few moments (first), very
+  // soon.
   virtual void prefetch(AccountSlot, bool /*first*/) const {}
   // Hands what was submitted to the network.
   virtual void flush() = 0;
@@ -93,9 +97,9 @@ class TouchSink {
 struct ApiKey {
   ApiKeyId id;
   UserId user;
-  Digest key_hash;               // SHA-256 of the secret
-  std::uint32_t scopes;          // bit set of ApiScope
-  std::int64_t expires_ns;       // 0: never
+  Digest key_hash;          // SHA-256 of the secret
+  std::uint32_t scopes;     // bit set of ApiScope
+  std::int64_t expires_ns;  // 0: never
   bool user_active;
 };
 enum ApiScope : std::uint32_t {
@@ -106,7 +110,8 @@ enum ApiScope : std::uint32_t {
 };
 
 // What the loader reads from the database, at start and whenever it changes. Called on the loader's
-// thread. Values are validated; a row that is not valid is reported through on_invalid and left out.
+// thread. Values are validated; a row that is not valid is reported through on_invalid and left
+// out.
 class ChangeSink {
  public:
   virtual ~ChangeSink() = default;
@@ -126,7 +131,8 @@ class ChangeSink {
   // what was not told is gone.
   virtual void on_snapshot_begin() = 0;
   virtual void on_snapshot_end() = 0;
-  virtual void on_invalid(std::string_view table, std::string_view row, std::string_view problem) = 0;
+  virtual void on_invalid(std::string_view table, std::string_view row,
+                          std::string_view problem) = 0;
 };
 
 }  // namespace oneclick

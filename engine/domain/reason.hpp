@@ -10,40 +10,40 @@ namespace oneclick {
 enum class Reason : std::uint8_t {
   none = 0,
   // the ladder, in order
-  kill_switch,           // a switch covers this order
-  user_inactive,         // permission: users.account_status is not active
-  exchange_disconnected, // permission: user_exchanges.status is not connected
-  credentials_refused,   // permission: the venue refused this account's key
-  link_inactive,         // permission: link paused, stopped, quarantined, or exits only
-  subscription_inactive, // permission: the channel is paid and not subscribed
-  not_reconciled,        // account not yet compared with the venue since start or reconnect
-  stale,                 // older than the link's entry_ttl
-  symbol_filtered,       // the link's allow or deny list
-  unknown_symbol,        // no such instrument at the venue of the follower's account
-  venue_halted,          // the venue takes no new orders in this instrument
-  hold,                  // a hold signal asks for nothing
-  no_quantity,           // nothing to size by
-  no_price,              // no fresh touch to cap the price or to value the order with
-  no_position,           // spot sell with nothing held
-  below_min_lot,         // rounds to nothing, policy skip
-  below_min_notional,    // under the venue's minimum, policy skip
-  price_filter,          // outside the venue's price range
-  order_notional,        // capped to nothing by order_notional_max
-  position_notional,     // capped to nothing by position_notional_max
-  copy_amount,           // capped to nothing by copy_amount
-  event_notional,        // aggregate of one event over all followers
-  balance,               // not enough free balance at the cap price
-  rate_budget,           // the venue's budget is spent
-  session_down,          // no connection to the venue
-  overload,              // shed: the engine or its queue was full
+  kill_switch,            // a switch covers this order
+  user_inactive,          // permission: users.account_status is not active
+  exchange_disconnected,  // permission: user_exchanges.status is not connected
+  credentials_refused,    // permission: the venue refused this account's key
+  link_inactive,          // permission: link paused, stopped, quarantined, or exits only
+  subscription_inactive,  // permission: the channel is paid and not subscribed
+  not_reconciled,         // account not yet compared with the venue since start or reconnect
+  stale,                  // older than the link's entry_ttl
+  symbol_filtered,        // the link's allow or deny list
+  unknown_symbol,         // no such instrument at the venue of the follower's account
+  venue_halted,           // the venue takes no new orders in this instrument
+  hold,                   // a hold signal asks for nothing
+  no_quantity,            // nothing to size by
+  no_price,               // no fresh touch to cap the price or to value the order with
+  no_position,            // spot sell with nothing held
+  below_min_lot,          // rounds to nothing, policy skip
+  below_min_notional,     // under the venue's minimum, policy skip
+  price_filter,           // outside the venue's price range
+  order_notional,         // capped to nothing by order_notional_max
+  position_notional,      // capped to nothing by position_notional_max
+  copy_amount,            // capped to nothing by copy_amount
+  event_notional,         // aggregate of one event over all followers
+  balance,                // not enough free balance at the cap price
+  rate_budget,            // the venue's budget is spent
+  session_down,           // no connection to the venue
+  overload,               // shed: the engine or its queue was full
   // what the venue said
-  rejected,              // refused by positive evidence; see the venue code
-  not_filled,            // accepted and ended with nothing filled
-  not_accepted,          // proven absent at the venue
+  rejected,      // refused by positive evidence; see the venue code
+  not_filled,    // accepted and ended with nothing filled
+  not_accepted,  // proven absent at the venue
   // accepted but superseded
-  already_exiting,       // an earlier exit covers all that is held
-  account_ambiguous,     // one-click copy and several connected accounts
-  draining,              // the daemon is stopping
+  already_exiting,    // an earlier exit covers all that is held
+  account_ambiguous,  // one-click copy and several connected accounts
+  draining,           // the daemon is stopping
 };
 inline constexpr int reason_count = static_cast<int>(Reason::draining) + 1;
 [[nodiscard]] std::string_view to_text(Reason reason);  // the enumerator's name
@@ -57,8 +57,8 @@ enum class Cap : std::uint8_t {
   order_notional,
   position_notional,
   balance,
-  held,          // an exit never sells more than the link holds
-  venue_max,     // the venue's maximum quantity or notional
+  held,       // an exit never sells more than the link holds
+  venue_max,  // the venue's maximum quantity or notional
 };
 [[nodiscard]] std::string_view to_text(Cap cap);
 

@@ -1,5 +1,5 @@
-// All that the core wants remembered. Records follow their input in the journal; the sink turns them
-// into rows. Every record is derived: replaying the inputs gives the same bytes.
+// All that the core wants remembered. Records follow their input in the journal; the sink turns
+// them into rows. Every record is derived: replaying the inputs gives the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 namespace oneclick {
 
 enum class RecordKind : std::uint16_t {
-  leader_event = 1,   // LeaderEventRecord: accepted, with links_matched
-  outcome = 2,        // OutcomeRecord: exactly one per (leader event x matched link)
-  order = 3,          // OrderRecord: a trades row as it now is, and one state row of trade_history
-  fill = 4,           // FillRecord: one fill row of trade_history, and the portfolio position's change
+  leader_event = 1,  // LeaderEventRecord: accepted, with links_matched
+  outcome = 2,       // OutcomeRecord: exactly one per (leader event x matched link)
+  order = 3,         // OrderRecord: a trades row as it now is, and one state row of trade_history
+  fill = 4,  // FillRecord: one fill row of trade_history, and the portfolio position's change
   external_fill = 5,  // ExternalFillRecord
   instrument = 6,     // Instrument
   kill_switch = 7,    // KillSwitch
@@ -31,13 +31,13 @@ struct OutcomeRecord {
   EventId event;
   LinkId link;
   Outcome outcome;
-  Reason reason;             // none for copied
-  Cap cap;                   // binding cap, none when nothing was clipped
+  Reason reason;  // none for copied
+  Cap cap;        // binding cap, none when nothing was clipped
   std::uint32_t rank;
-  Decimal wanted_quantity;   // before caps and rounding, residual included
+  Decimal wanted_quantity;  // before caps and rounding, residual included
   Decimal sent_quantity;
-  Decimal residual_quantity; // carried after this event, per (link, symbol)
-  OrderKey order;            // nil when no order was made
+  Decimal residual_quantity;       // carried after this event, per (link, symbol)
+  OrderKey order;                  // nil when no order was made
   std::int64_t ingest_to_wire_ns;  // 0 when nothing was sent or the time is not known
   std::int64_t created_ns;
 };
@@ -53,25 +53,25 @@ struct OrderRecord {
   UserId user;
   PortfolioId portfolio;
   AccountId account;
-  UserId copied_from;        // leader; nil for signals without one
-  SignalId signal;           // nil for leader fills
-  std::uint32_t change;      // 0, 1, 2, ...: which state row of this order
+  UserId copied_from;    // leader; nil for signals without one
+  SignalId signal;       // nil for leader fills
+  std::uint32_t change;  // 0, 1, 2, ...: which state row of this order
   OrderStatus status;
   Side side;
   OrderType type;
-  bool unknown;              // in flight and not known either way (status pending)
+  bool unknown;  // in flight and not known either way (status pending)
   Reason reason;
   std::int32_t venue_code;
-  UpdateSource source;       // what brought this state; gate for the engine's own
+  UpdateSource source;  // what brought this state; gate for the engine's own
   Symbol symbol;
   VenueOrderId venue_order_id;
   Decimal quantity;
-  Decimal price;             // limit; zero for market (NULL in the row)
+  Decimal price;  // limit; zero for market (NULL in the row)
   Decimal filled_quantity;
-  Decimal filled_quote;      // filled_price = filled_quote / filled_quantity
-  Decimal value_usd;         // sums over fills with a known rate
+  Decimal filled_quote;  // filled_price = filled_quote / filled_quantity
+  Decimal value_usd;     // sums over fills with a known rate
   Decimal fees_usd;
-  bool has_value_usd;        // every fill so far had a rate
+  bool has_value_usd;  // every fill so far had a rate
   bool has_fees_usd;
   std::int64_t created_ns;
   std::int64_t updated_ns;
@@ -95,8 +95,8 @@ struct FillRecord {
   Decimal price;
   Decimal fee;
   Asset fee_asset;
-  Decimal base_fee;          // part of the fee paid in the base asset: the position grew by that less
-  Decimal quote_usd;         // zero when not known
+  Decimal base_fee;   // part of the fee paid in the base asset: the position grew by that less
+  Decimal quote_usd;  // zero when not known
   std::int64_t venue_time_ns;
 };
 
@@ -115,8 +115,8 @@ struct Record {
   RecordKind kind;
   std::uint16_t shard;
   std::uint32_t payload_size;
-  std::uint64_t cause_seq;   // the input it was derived from
-  std::int64_t time_ns;      // that input's time
+  std::uint64_t cause_seq;  // the input it was derived from
+  std::int64_t time_ns;     // that input's time
   union {
     LeaderEventRecord leader_event;
     OutcomeRecord outcome;

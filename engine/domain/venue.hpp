@@ -1,5 +1,5 @@
-// Venues, instruments and their rules, in the engine's words. Quantities are in base units, prices in
-// quote per base; every filter of zero means "none".
+// Venues, instruments and their rules, in the engine's words. Quantities are in base units, prices
+// in quote per base; every filter of zero means "none".
 #pragma once
 
 #include <cstdint>
@@ -12,11 +12,11 @@
 namespace oneclick {
 
 enum class Venue : std::uint8_t { none = 0, binance = 1 };
-[[nodiscard]] std::string_view to_text(Venue venue);                 // "binance"
+[[nodiscard]] std::string_view to_text(Venue venue);  // "binance"
 [[nodiscard]] std::optional<Venue> venue_from_text(std::string_view text);
 
 enum class Side : std::uint8_t { buy = 1, sell = 2 };
-[[nodiscard]] std::string_view to_text(Side side);                   // "buy" | "sell"
+[[nodiscard]] std::string_view to_text(Side side);                        // "buy" | "sell"
 [[nodiscard]] std::optional<Side> side_from_text(std::string_view text);  // either case
 
 enum class TradingStatus : std::uint8_t {
@@ -29,14 +29,14 @@ enum class TradingStatus : std::uint8_t {
 struct Instrument {
   Venue venue;
   TradingStatus status;
-  Symbol symbol;             // "BTC/USDT"
-  Symbol venue_symbol;       // "BTCUSDT"
+  Symbol symbol;        // "BTC/USDT"
+  Symbol venue_symbol;  // "BTCUSDT"
   Asset base;
   Asset quote;
   Decimal price_tick;
   Decimal price_min;
   Decimal price_max;
-  Decimal lot_step;          // for limit orders, and for market ones where market_lot_step is zero
+  Decimal lot_step;  // for limit orders, and for market ones where market_lot_step is zero
   Decimal quantity_min;
   Decimal quantity_max;
   Decimal market_lot_step;

@@ -9,10 +9,14 @@ namespace {
 
 Reason reason_of(SubmitResult result) {
   switch (result) {
-    case SubmitResult::queued: return Reason::none;
-    case SubmitResult::rate_budget: return Reason::rate_budget;
-    case SubmitResult::down: return Reason::session_down;
-    case SubmitResult::no_account: return Reason::exchange_disconnected;
+    case SubmitResult::queued:
+      return Reason::none;
+    case SubmitResult::rate_budget:
+      return Reason::rate_budget;
+    case SubmitResult::down:
+      return Reason::session_down;
+    case SubmitResult::no_account:
+      return Reason::exchange_disconnected;
   }
   return Reason::overload;
 }
@@ -25,7 +29,8 @@ Gate::Gate(Options options, const JournalPort& journal, const KillBoard& kill_bo
 void Gate::set_session(AccountSlot slot, OrderSession* session) {
   if (slot >= sessions_.size()) {
     sessions_.resize(slot + 1, nullptr);
-    // An order is refused at most once a step, so the list of refusals never grows past the accounts.
+    // An order is refused at most once a step, so the list of refusals never grows past the
+    // accounts.
     refused_.reserve(sessions_.size() * 2);
   }
   sessions_[slot] = session;
@@ -50,7 +55,8 @@ Reason Gate::why_not(const Intent& intent, std::int64_t now_ns) const {
 }
 
 void Gate::submit(const Intent& intent, std::int64_t now_ns) {
-  if (journal_.failed() && intent.kind == IntentKind::place) return refuse(intent, Reason::overload);
+  if (journal_.failed() && intent.kind == IntentKind::place)
+    return refuse(intent, Reason::overload);
   if (const Reason why = why_not(intent, now_ns); why != Reason::none) return refuse(intent, why);
   OrderSession* const session = intent.slot < sessions_.size() ? sessions_[intent.slot] : nullptr;
   if (session == nullptr) return refuse(intent, Reason::session_down);
@@ -84,8 +90,8 @@ std::size_t Gate::release_held(std::int64_t now_ns) {
   std::size_t done = 0;
   while (held_first_ < held_.size()) {
     const Held& next = held_[held_first_];
-    // The core takes an order without an answer for unknown after a while and asks for it. One that is
-    // still here then must never leave afterwards.
+    // The core takes an order without an answer for unknown after a while and asks for it. One that
+    // is still here then must never leave afterwards.
     const bool too_long = now_ns - next.since_ns > options_.hold_ns_max;
     if (!too_long && !reached(next.position)) break;
     if (too_long) {

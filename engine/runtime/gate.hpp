@@ -1,6 +1,7 @@
-// The gate between the core and the venues. An order leaves when the journal has reached the event that
-// caused it; that comparison lives here and nowhere else. What cannot leave comes back as an event that
-// says so (`not_sent`), by name, so that the core decides what follows. One per shard, on its thread.
+// The gate between the core and the venues. An order leaves when the journal has reached the event
+// that caused it; that comparison lives here and nowhere else. What cannot leave comes back as an
+// event that says so (`not_sent`), by name, so that the core decides what follows. One per shard,
+// on its thread.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ class Gate {
   // Hot path 5/7. `position` is that of the intent's cause in the journal.
   void release(const Intent& intent, std::uint64_t position, std::int64_t now_ns);
   void prefetch(AccountSlot slot, bool first) const {
-    if (slot < sessions_.size() && sessions_[slot] != nullptr) sessions_[slot]->prefetch(slot, first);
+    if (slot < sessions_.size() && sessions_[slot] != nullptr)
+      sessions_[slot]->prefetch(slot, first);
   }
   // Hands what was submitted to the network.
   void flush();
@@ -58,8 +60,8 @@ class Gate {
   const Options options_;
   const JournalPort& journal_;
   const KillBoard& kill_board_;
-  std::vector<OrderSession*> sessions_;   // by slot
-  std::vector<OrderSession*> dirty_;      // submitted to since the last flush
+  std::vector<OrderSession*> sessions_;  // by slot
+  std::vector<OrderSession*> dirty_;     // submitted to since the last flush
   std::vector<Held> held_;
   std::size_t held_first_ = 0;
   std::vector<OrderUpdate> refused_;

@@ -1,5 +1,5 @@
-// Kill switches as the gate sees them: set by any thread, in force at once, before the switch has taken
-// its turn through the shard's queue. Bounds what still leaves in the middle of a fan-out.
+// Kill switches as the gate sees them: set by any thread, in force at once, before the switch has
+// taken its turn through the shard's queue. Bounds what still leaves in the middle of a fan-out.
 #pragma once
 
 #include <atomic>

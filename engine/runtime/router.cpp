@@ -20,7 +20,8 @@ bool Router::push_to(Inbox& inbox, const Event& event) {
   if (!inbox.queue.try_push(event)) return false;
   // Pairs with the shard: it announces its sleep, then looks at the queue once more.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (inbox.sleeping.load(std::memory_order_relaxed) && inbox.poller != nullptr) inbox.poller->wake();
+  if (inbox.sleeping.load(std::memory_order_relaxed) && inbox.poller != nullptr)
+    inbox.poller->wake();
   return true;
 }
 
@@ -34,15 +35,22 @@ bool Router::push_to_all(const Event& event) {
 
 bool Router::try_push(const Event& event) {
   const auto one = [&](AccountId account) {
-    return push_to(*inboxes_[shard_of(account, static_cast<std::uint16_t>(inboxes_.size()))], event);
+    return push_to(*inboxes_[shard_of(account, static_cast<std::uint16_t>(inboxes_.size()))],
+                   event);
   };
   switch (event.kind) {
-    case EventKind::link_upsert: return one(event.link.account);
-    case EventKind::account_upsert: return one(event.account.id);
-    case EventKind::account_remove: return one(event.account_remove.id);
-    case EventKind::balance: return one(event.balance.account);
-    case EventKind::order_update: return one(event.order.account);
-    case EventKind::account_state: return one(event.account_state.account);
+    case EventKind::link_upsert:
+      return one(event.link.account);
+    case EventKind::account_upsert:
+      return one(event.account.id);
+    case EventKind::account_remove:
+      return one(event.account_remove.id);
+    case EventKind::balance:
+      return one(event.balance.account);
+    case EventKind::order_update:
+      return one(event.order.account);
+    case EventKind::account_state:
+      return one(event.account_state.account);
     case EventKind::leader:
     case EventKind::link_remove:
     case EventKind::instrument:
@@ -50,7 +58,8 @@ bool Router::try_push(const Event& event) {
     case EventKind::feed_remove:
     case EventKind::kill_switch:
     case EventKind::timer:
-    case EventKind::fence: return push_to_all(event);
+    case EventKind::fence:
+      return push_to_all(event);
   }
   return false;
 }

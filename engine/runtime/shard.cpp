@@ -284,8 +284,9 @@ void Shard::note_latency(const Event& event) {
     around_.metrics.stage_wire_ack.record(time_ns_ - event.order.sent_ns);
 }
 
-// What the gate refused goes back into the core as events. Answers may be refused again (an exit that
-// is tried at once and finds the session still down); the core spaces such tries by timers, so this ends.
+// What the gate refused goes back into the core as events. Answers may be refused again (an exit
+// that is tried at once and finds the session still down); the core spaces such tries by timers, so
+// this ends.
 void Shard::settle_refusals() {
   while (!gate_.refused().empty()) {
     refusals_.swap(gate_.refused());
@@ -300,7 +301,8 @@ void Shard::settle_refusals() {
 std::size_t Shard::room_for_next() const {
   const std::size_t links = status_.links.load(std::memory_order_relaxed);
   // A fan-out larger than the ring waits for the disk in its middle instead of before it.
-  return std::min(links * journal_bytes_per_follower + journal_bytes_reserve, options_.journal_room_max);
+  return std::min(links * journal_bytes_per_follower + journal_bytes_reserve,
+                  options_.journal_room_max);
 }
 
 bool Shard::wait_for_room(std::size_t bytes) {

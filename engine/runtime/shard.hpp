@@ -1,6 +1,7 @@
-// One shard: a thread, the accounts it owns, and all their state and sockets. It takes events in an order
-// that is its own, gives each a sequence number and a time, writes it to the journal, steps the core, and
-// lets the intents through the gate. Shards share nothing that is written while trading.
+// One shard: a thread, the accounts it owns, and all their state and sockets. It takes events in an
+// order that is its own, gives each a sequence number and a time, writes it to the journal, steps
+// the core, and lets the intents through the gate. Shards share nothing that is written while
+// trading.
 #pragma once
 
 #include <atomic>
@@ -24,12 +25,12 @@ namespace oneclick {
 
 struct ShardOptions {
   std::uint16_t index;
-  bool spin;                        // never waits: for a core given to it
-  int pin_core;                     // -1: not pinned
+  bool spin;     // never waits: for a core given to it
+  int pin_core;  // -1: not pinned
   Durability durability;
-  std::int64_t hold_ns_max;         // see Gate
-  std::uint64_t snapshot_every;     // journal entries between snapshots
-  std::size_t journal_room_max;     // never waits for more free journal bytes than this
+  std::int64_t hold_ns_max;      // see Gate
+  std::uint64_t snapshot_every;  // journal entries between snapshots
+  std::size_t journal_room_max;  // never waits for more free journal bytes than this
 };
 
 // Where a shard lives. All outlive it.
@@ -69,7 +70,8 @@ struct ShardStatus {
 
 class Shard {
  public:
-  // `last_seq`, `last_time_ns`, `last_position`: where recovery ended; the fence was not stepped yet.
+  // `last_seq`, `last_time_ns`, `last_position`: where recovery ended; the fence was not stepped
+  // yet.
   Shard(ShardOptions options, ShardSurroundings around, ShardHooks hooks, Core core,
         std::uint64_t last_seq, std::int64_t last_time_ns, std::uint64_t last_position);
   ~Shard();
@@ -81,8 +83,8 @@ class Shard {
   // Stops entries, waits until no order is in flight or the time is over, writes a snapshot, ends.
   void stop(std::int64_t drain_ns_max);
 
-  // Any thread: the account exists with these credentials, or is gone. Takes effect before events that
-  // are pushed to the inbox afterwards.
+  // Any thread: the account exists with these credentials, or is gone. Takes effect before events
+  // that are pushed to the inbox afterwards.
   void attach_account(const Account& account, const Credentials& credentials);
   void detach_account(AccountId id);
 
@@ -107,7 +109,9 @@ class Shard {
     void begin(std::uint64_t position, std::int64_t now_ns);
     void on_intent(const Intent& intent) override;
     void on_record(const Record& record) override;
-    void on_follower_ahead(AccountSlot slot, bool first) override { shard_.gate_.prefetch(slot, first); }
+    void on_follower_ahead(AccountSlot slot, bool first) override {
+      shard_.gate_.prefetch(slot, first);
+    }
     void finish();
     [[nodiscard]] std::size_t placed() const { return placed_; }
     [[nodiscard]] std::int64_t first_ns() const { return first_ns_; }
@@ -134,7 +138,7 @@ class Shard {
   void apply(const Command& command);
   std::size_t drain_inbox();
   std::size_t drain_local();
-  void offer(Event& event);         // drops what changes nothing, takes the rest
+  void offer(Event& event);  // drops what changes nothing, takes the rest
   void take(Event& event);
   void settle_refusals();
   void stamp(Event& event);

@@ -62,7 +62,8 @@ Touch TouchBoard::touch(Venue venue, std::string_view symbol) const {
   std::array<std::uint64_t, words> raw;
   for (;;) {
     const std::uint32_t before = entry->version.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < words; ++i) raw[i] = entry->value[i].load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < words; ++i)
+      raw[i] = entry->value[i].load(std::memory_order_acquire);
     if ((before & 1) == 0 && entry->version.load(std::memory_order_relaxed) == before) break;
   }
   Touch out;

@@ -1,5 +1,6 @@
-// Best bid and ask by venue and symbol: written by market data, read by shards as they take a leader
-// event. One thread may write a symbol at a time; any thread may read. Never allocates after start.
+// Best bid and ask by venue and symbol: written by market data, read by shards as they take a
+// leader event. One thread may write a symbol at a time; any thread may read. Never allocates after
+// start.
 #pragma once
 
 #include <array>
@@ -15,8 +16,8 @@ namespace oneclick {
 
 class TouchBoard final : public TouchSink {
  public:
-  // capacity: symbols over all venues, a power of two. Touches of further symbols are not kept: entries
-  // in them are then refused as no_price.
+  // capacity: symbols over all venues, a power of two. Touches of further symbols are not kept:
+  // entries in them are then refused as no_price.
   explicit TouchBoard(std::size_t capacity);
   void on_touch(Venue venue, const Symbol& symbol, const Touch& touch) override;
   // All-zero touch when the symbol was never seen.

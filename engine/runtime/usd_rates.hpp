@@ -1,5 +1,6 @@
-// What an asset is worth in USD at this moment: a configured and dated peg, or the venue's mid against a
-// pegged quote. Unknown is zero, never a guess: a stablecoin without a peg is not a dollar.
+// What an asset is worth in USD at this moment: a configured and dated peg, or the venue's mid
+// against a pegged quote. Unknown is zero, never a guess: a stablecoin without a peg is not a
+// dollar.
 #pragma once
 
 #include <vector>

@@ -14,7 +14,9 @@ constexpr const char* account = "00000000-0000-4000-8000-0000000000aa";
 constexpr const char* leader_account = "00000000-0000-4000-8000-0000000000bb";
 constexpr const char* portfolio = "00000000-0000-4000-8000-0000000000cc";
 
-OrderKey key() { return order_key({{1, 2}}, {{3, 4}}, 0, 0, 1'700'000'000'000'000'000); }
+OrderKey key() {
+  return order_key({{1, 2}}, {{3, 4}}, 0, 0, 1'700'000'000'000'000'000);
+}
 
 std::string client_id() {
   std::string id(client_order_id_size, ' ');
@@ -30,23 +32,49 @@ struct World {
 // One order of one BTC, filled at once; the leader bought one BTC too.
 World agreeing() {
   World w;
-  w.ledger.orders.push_back({.order_id = "7", .client_order_id = client_id(), .account = account,
-                             .symbol = "BTCUSDT", .side = "buy", .status = "FILLED",
-                             .quantity = Decimal::of("1"), .executed_quantity = Decimal::of("1")});
-  w.ledger.fills.push_back({.trade_id = "11", .order_id = "7", .client_order_id = client_id(),
-                            .account = account, .symbol = "BTCUSDT", .side = "buy",
-                            .commission_asset = "BTC", .quantity = Decimal::of("1"),
-                            .price = Decimal::of("100"), .commission = Decimal::of("0.001")});
-  w.ledger.fills.push_back({.trade_id = "10", .order_id = "6", .client_order_id = "leaders-own",
-                            .account = leader_account, .symbol = "BTCUSDT", .side = "buy",
-                            .commission_asset = "BTC", .quantity = Decimal::of("1"),
-                            .price = Decimal::of("100"), .commission = Decimal::of("0.001")});
-  w.books.orders.push_back({.id = key().to_text(), .account = account, .portfolio = portfolio,
-                            .symbol = "BTC/USDT", .side = "buy", .status = "filled", .venue_order_id = "7",
-                            .quantity = Decimal::of("1"), .filled_quantity = Decimal::of("1")});
-  w.books.fills.push_back({.order = key().to_text(), .venue_trade_id = "11",
-                           .quantity = Decimal::of("1"), .price = Decimal::of("100")});
-  w.books.positions.push_back({.portfolio = portfolio, .symbol = "BTC/USDT", .quantity = Decimal::of("0.999")});
+  w.ledger.orders.push_back({.order_id = "7",
+                             .client_order_id = client_id(),
+                             .account = account,
+                             .symbol = "BTCUSDT",
+                             .side = "buy",
+                             .status = "FILLED",
+                             .quantity = Decimal::of("1"),
+                             .executed_quantity = Decimal::of("1")});
+  w.ledger.fills.push_back({.trade_id = "11",
+                            .order_id = "7",
+                            .client_order_id = client_id(),
+                            .account = account,
+                            .symbol = "BTCUSDT",
+                            .side = "buy",
+                            .commission_asset = "BTC",
+                            .quantity = Decimal::of("1"),
+                            .price = Decimal::of("100"),
+                            .commission = Decimal::of("0.001")});
+  w.ledger.fills.push_back({.trade_id = "10",
+                            .order_id = "6",
+                            .client_order_id = "leaders-own",
+                            .account = leader_account,
+                            .symbol = "BTCUSDT",
+                            .side = "buy",
+                            .commission_asset = "BTC",
+                            .quantity = Decimal::of("1"),
+                            .price = Decimal::of("100"),
+                            .commission = Decimal::of("0.001")});
+  w.books.orders.push_back({.id = key().to_text(),
+                            .account = account,
+                            .portfolio = portfolio,
+                            .symbol = "BTC/USDT",
+                            .side = "buy",
+                            .status = "filled",
+                            .venue_order_id = "7",
+                            .quantity = Decimal::of("1"),
+                            .filled_quantity = Decimal::of("1")});
+  w.books.fills.push_back({.order = key().to_text(),
+                           .venue_trade_id = "11",
+                           .quantity = Decimal::of("1"),
+                           .price = Decimal::of("100")});
+  w.books.positions.push_back(
+      {.portfolio = portfolio, .symbol = "BTC/USDT", .quantity = Decimal::of("0.999")});
   w.books.clean_links.push_back(
       {.account = account, .leader_account = leader_account, .percentage = Decimal::of("100")});
   w.books.lot_steps["BTC/USDT"] = Decimal::of("0.001");
@@ -70,10 +98,12 @@ TEST(Books, EveryDisagreementIsFound) {
     void (*spoil)(World&);
   };
   const Case cases[] = {
-      {"order twice on the exchange", [](World& w) { w.ledger.orders.push_back(w.ledger.orders[0]); }},
+      {"order twice on the exchange",
+       [](World& w) { w.ledger.orders.push_back(w.ledger.orders[0]); }},
       {"order without row", [](World& w) { w.books.orders.clear(); }},
       {"row without order", [](World& w) { w.ledger.orders.clear(); }},
-      {"pending row without order", [](World& w) {
+      {"pending row without order",
+       [](World& w) {
          w.books.orders.push_back(w.books.orders[0]);
          w.books.orders[1].id = "another";
          w.books.orders[1].status = "pending";
@@ -82,11 +112,13 @@ TEST(Books, EveryDisagreementIsFound) {
       {"other account", [](World& w) { w.books.orders[0].account = leader_account; }},
       {"other side", [](World& w) { w.books.orders[0].side = "sell"; }},
       {"other quantity", [](World& w) { w.books.orders[0].quantity = Decimal::of("2"); }},
-      {"other filled quantity", [](World& w) { w.books.orders[0].filled_quantity = Decimal::of("0.5"); }},
+      {"other filled quantity",
+       [](World& w) { w.books.orders[0].filled_quantity = Decimal::of("0.5"); }},
       {"other status", [](World& w) { w.books.orders[0].status = "cancelled"; }},
       {"lost fill", [](World& w) { w.books.fills.clear(); }},
       {"doubled fill", [](World& w) { w.books.fills.push_back(w.books.fills[0]); }},
-      {"invented fill", [](World& w) {
+      {"invented fill",
+       [](World& w) {
          w.books.fills.push_back(w.books.fills[0]);
          w.books.fills[1].venue_trade_id = "12";
        }},

@@ -46,7 +46,8 @@ TEST(TouchBoard, AReaderNeverSeesHalfATouch) {
   bool torn = false, backwards = false;
   while (!done) {
     const Touch t = board.touch(Venue::binance, "BTC/USDT");
-    torn |= t.bid != Decimal::from_integer(t.time_ns) || t.ask != Decimal::from_integer(t.time_ns + 1);
+    torn |=
+        t.bid != Decimal::from_integer(t.time_ns) || t.ask != Decimal::from_integer(t.time_ns + 1);
     backwards |= t.time_ns < last;
     last = t.time_ns;
   }

@@ -33,7 +33,9 @@ class MemoryJournal final : public JournalPort {
 
 class RecordingSession final : public OrderSession {
  public:
-  void attach(AccountSlot slot, const Account&, const Credentials&) override { attached.push_back(slot); }
+  void attach(AccountSlot slot, const Account&, const Credentials&) override {
+    attached.push_back(slot);
+  }
   void detach(AccountSlot slot) override { std::erase(attached, slot); }
   [[nodiscard]] SubmitResult submit(const Intent& intent) override {
     if (answer == SubmitResult::queued) submitted.push_back(intent);

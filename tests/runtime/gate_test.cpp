@@ -74,9 +74,10 @@ struct Refusal {
 };
 
 TEST_F(GateTest, WhatASessionRefusesComesBackByName) {
-  for (const Refusal& c : {Refusal{"budget", SubmitResult::rate_budget, Reason::rate_budget},
-                           Refusal{"down", SubmitResult::down, Reason::session_down},
-                           Refusal{"account", SubmitResult::no_account, Reason::exchange_disconnected}}) {
+  for (const Refusal& c :
+       {Refusal{"budget", SubmitResult::rate_budget, Reason::rate_budget},
+        Refusal{"down", SubmitResult::down, Reason::session_down},
+        Refusal{"account", SubmitResult::no_account, Reason::exchange_disconnected}}) {
     SCOPED_TRACE(c.name);
     Gate gate = make(Durability::process);
     session.answer = c.answer;
@@ -158,8 +159,10 @@ TEST(KillBoard, ScopesMatchByTheirSetMembers) {
     KillSwitch scope;
     bool covers;
   };
-  const KillSwitch all{.on = true, .venue = Venue::none, .leader = {}, .follower = {}, .symbol = {}};
-  KillSwitch leader = all, other_leader = all, follower = all, symbol = all, other_symbol = all, both = all;
+  const KillSwitch all{
+      .on = true, .venue = Venue::none, .leader = {}, .follower = {}, .symbol = {}};
+  KillSwitch leader = all, other_leader = all, follower = all, symbol = all, other_symbol = all,
+             both = all;
   leader.leader = {{1, 1}};
   other_leader.leader = {{9, 9}};
   follower.follower = {{2, 2}};

@@ -1,4 +1,5 @@
-// Real clients, written by others, trade on the paper exchange: ccxt, and Binance's official connector.
+// Real clients, written by others, trade on the paper exchange: ccxt, and Binance's official
+// connector.
 #include <fstream>
 
 #include "tests/system/rig.hpp"
@@ -27,11 +28,13 @@ class ClientsTest : public testing::Test {
   static void SetUpTestSuite() {
     std::filesystem::create_directories(folder());
     for (const char* file : {"package.json", "ccxt.mjs", "binance.mjs"})
-      std::filesystem::copy_file(std::filesystem::path(SOURCE_DIR) / "tests/clients" / file, folder() / file,
+      std::filesystem::copy_file(std::filesystem::path(SOURCE_DIR) / "tests/clients" / file,
+                                 folder() / file,
                                  std::filesystem::copy_options::overwrite_existing);
     if (run("command -v node && command -v npm", folder() / "which.log", 10 * second_ns) != 0) {
       missing = "node or npm is not installed";
-    } else if (run("cd '" + folder().string() + "' && npm install --no-audit --no-fund --no-package-lock",
+    } else if (run("cd '" + folder().string() +
+                       "' && npm install --no-audit --no-fund --no-package-lock",
                    folder() / "npm.log", 300 * second_ns) != 0) {
       missing = "npm cannot install the clients (see " + (folder() / "npm.log").string() + ")";
     }
@@ -42,11 +45,14 @@ class ClientsTest : public testing::Test {
     dir = mkdtemp(name);
     port = free_port();
     std::ofstream(dir / "paper.toml")
-        << "[exchange]\nlisten = \"127.0.0.1:" << port << "\"\ncertificate_folder = \"" << dir.string()
-        << "\"\nadmin_token = \"unused\"\n[limits]\n[[symbols]]\nsymbol = \"BTC/USDT\"\ntick = \"0.01\"\n"
+        << "[exchange]\nlisten = \"127.0.0.1:" << port << "\"\ncertificate_folder = \""
+        << dir.string()
+        << "\"\nadmin_token = \"unused\"\n[limits]\n[[symbols]]\nsymbol = \"BTC/USDT\"\ntick = "
+           "\"0.01\"\n"
         << "step = \"0.00001\"\nnotional_min = \"5\"\nfigures_file = \"" << SOURCE_DIR
-        << "/configs/market/btcusdt_1s.csv\"\n[[accounts]]\nid = \"client\"\napi_key = \"" << api_key
-        << "\"\napi_secret = \"" << api_secret << "\"\nbalances = { USDT = \"100000\" }\n";
+        << "/configs/market/btcusdt_1s.csv\"\n[[accounts]]\nid = \"client\"\napi_key = \""
+        << api_key << "\"\napi_secret = \"" << api_secret
+        << "\"\nbalances = { USDT = \"100000\" }\n";
     auto started = ChildProcess::start(
         {.arguments = {ONECLICK_BINARY, "paper", "--config", (dir / "paper.toml").string()},
          .environment = {},
@@ -65,10 +71,11 @@ class ClientsTest : public testing::Test {
     if (!HasFailure()) std::filesystem::remove_all(dir, ignored);
   }
   void drive(const std::string& script) {
-    const int code = run("cd '" + folder().string() + "' && NODE_EXTRA_CA_CERTS='" + (dir / "ca.pem").string() +
-                             "' node " + script + " localhost:" + std::to_string(port) + " " + api_key + " " +
-                             api_secret + " '" + (dir / "ca.pem").string() + "'",
-                         dir / "client.log", 120 * second_ns);
+    const int code =
+        run("cd '" + folder().string() + "' && NODE_EXTRA_CA_CERTS='" + (dir / "ca.pem").string() +
+                "' node " + script + " localhost:" + std::to_string(port) + " " + api_key + " " +
+                api_secret + " '" + (dir / "ca.pem").string() + "'",
+            dir / "client.log", 120 * second_ns);
     EXPECT_EQ(code, 0) << text_of(dir / "client.log");
     EXPECT_NE(text_of(dir / "client.log").find("ok"), std::string::npos);
   }
@@ -80,9 +87,13 @@ class ClientsTest : public testing::Test {
   std::optional<ChildProcess> exchange;
 };
 
-TEST_F(ClientsTest, CcxtTradesAndWatches) { drive("ccxt.mjs"); }
+TEST_F(ClientsTest, CcxtTradesAndWatches) {
+  drive("ccxt.mjs");
+}
 
-TEST_F(ClientsTest, BinancesOwnConnectorTrades) { drive("binance.mjs"); }
+TEST_F(ClientsTest, BinancesOwnConnectorTrades) {
+  drive("binance.mjs");
+}
 
 }  // namespace
 }  // namespace oneclick

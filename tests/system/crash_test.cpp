@@ -1,5 +1,5 @@
-// The daemon is killed at random moments of fan-outs, again and again. Whatever it was doing, nothing may
-// be ordered twice and nothing may be lost.
+// The daemon is killed at random moments of fan-outs, again and again. Whatever it was doing,
+// nothing may be ordered twice and nothing may be lost.
 #include <csignal>
 
 #include "tests/system/rig.hpp"
@@ -7,7 +7,9 @@
 namespace oneclick {
 namespace {
 
-int kill_count() { return std::getenv("ONECLICK_LONG") != nullptr ? 200 : 25; }
+int kill_count() {
+  return std::getenv("ONECLICK_LONG") != nullptr ? 200 : 25;
+}
 
 // Lets the daemon live for a random while: the moment of death is what is drawn.
 void live_for(net::Reactor& reactor, std::int64_t ns) {
@@ -42,11 +44,12 @@ TEST(Crash, KilledInTheMiddleOfFanOutsNothingIsDoubledOrLost) {
   ASSERT_TRUE(result.has_value()) << result.error();
   EXPECT_EQ(result->exit_code, 0) << result->json;
   EXPECT_GE(number(stage->database_url(), "SELECT count(*) FROM engine.leader_events"), kills);
-  EXPECT_GT(number(stage->database_url(), "SELECT count(*) FROM trades WHERE status = 'filled'"), kills * 10);
+  EXPECT_GT(number(stage->database_url(), "SELECT count(*) FROM trades WHERE status = 'filled'"),
+            kills * 10);
   // The test means something only if orders were in flight when the daemon died.
-  const std::int64_t in_flight = number(
-      stage->database_url(),
-      "SELECT count(DISTINCT trade_id) FROM trade_history WHERE exchange_response->>'unknown' = 'true'");
+  const std::int64_t in_flight = number(stage->database_url(),
+                                        "SELECT count(DISTINCT trade_id) FROM trade_history WHERE "
+                                        "exchange_response->>'unknown' = 'true'");
   std::printf("%d kills; %lld orders were in flight at one of them\n", kills,
               static_cast<long long>(in_flight));
   EXPECT_GT(in_flight, 0);

@@ -11,10 +11,10 @@ TEST(Demo, EndsWithZeroAndBooksThatAgree) {
   const std::string log = testing::TempDir() + "oneclick-demo.log";
   std::filesystem::remove(json);
   std::filesystem::remove(log);
-  auto demo = ChildProcess::start(
-      {.arguments = {ONECLICK_BINARY, "demo", "--followers", "200", "--seconds", "10", "--json", json},
-       .environment = {},
-       .output_file = log});
+  auto demo = ChildProcess::start({.arguments = {ONECLICK_BINARY, "demo", "--followers", "200",
+                                                 "--seconds", "10", "--json", json},
+                                   .environment = {},
+                                   .output_file = log});
   ASSERT_TRUE(demo.has_value()) << demo.error();
   const auto code = demo->wait(180 * second_ns);
   std::ifstream in(log);
@@ -23,9 +23,9 @@ TEST(Demo, EndsWithZeroAndBooksThatAgree) {
   EXPECT_NE(said.find("the books agree"), std::string::npos) << said;
   std::ifstream figures(json);
   const std::string report(std::istreambuf_iterator<char>(figures), {});
-  for (const char* key : {"leader_events", "links_matched", "outcomes", "orders", "fills", "fanout_first_us",
-                          "fanout_last_us", "tracking_error_lots_max", "trades_rows", "trade_history_rows",
-                          "ledger_orders", "ledger_fills"})
+  for (const char* key : {"leader_events", "links_matched", "outcomes", "orders", "fills",
+                          "fanout_first_us", "fanout_last_us", "tracking_error_lots_max",
+                          "trades_rows", "trade_history_rows", "ledger_orders", "ledger_fills"})
     EXPECT_NE(report.find(std::string("\"") + key + "\":"), std::string::npos) << key;
   EXPECT_NE(report.find("\"books_agree\":true"), std::string::npos) << report;
 }
@@ -34,7 +34,8 @@ TEST(Demo, EndsWithZeroAndBooksThatAgree) {
 std::int64_t memory_bytes(pid_t pid, const std::string& what) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(in, line);)
-    if (line.starts_with(what + ":")) return std::strtoll(line.c_str() + what.size() + 1, nullptr, 10) * 1024;
+    if (line.starts_with(what + ":"))
+      return std::strtoll(line.c_str() + what.size() + 1, nullptr, 10) * 1024;
   return -1;
 }
 

@@ -1,6 +1,6 @@
-// PostgreSQL goes away under load and comes back. Orders must not notice: their latency with the database
-// down is compared with their latency with it up, in alternating windows of one run; and when it is back
-// every row arrives, once.
+// PostgreSQL goes away under load and comes back. Orders must not notice: their latency with the
+// database down is compared with their latency with it up, in alternating windows of one run; and
+// when it is back every row arrives, once.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -37,13 +37,15 @@ class Load {
       : stage_(stage),
         leader_(stage.reactor(), stage.tls(), stage.exchange_url(), stage.world().leader) {}
 
-  // Trades without pause for the given time: buys and sells in turn, so that the position stays small.
+  // Trades without pause for the given time: buys and sells in turn, so that the position stays
+  // small.
   Window run(std::int64_t ns) {
     const auto [steal_before, total_before] = cpu_times();
     Window window{.from_ns = wall_now_ns(), .to_ns = 0, .lost_ratio = 0};
     const std::int64_t until = monotonic_now_ns() + ns;
     while (monotonic_now_ns() < until) {
-      const auto done = leader_.trade("BTCUSDT", buy_ ? Side::buy : Side::sell, buy_ ? "0.01" : "0.009");
+      const auto done =
+          leader_.trade("BTCUSDT", buy_ ? Side::buy : Side::sell, buy_ ? "0.01" : "0.009");
       EXPECT_TRUE(done.has_value()) << done.error();
       if (!done) break;
       buy_ = !buy_;
@@ -66,11 +68,12 @@ class Load {
 double p99(Stage& stage, const Window& w) {
   return static_cast<double>(number(
       stage.database_url(),
-      fmt::format("SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY o.ingest_to_wire_ns), 0) "
-                  "FROM engine.copy_outcomes o JOIN engine.leader_events e ON e.id = o.event_id "
-                  "WHERE o.ingest_to_wire_ns > 0 AND e.accepted_at BETWEEN to_timestamp({}) AND "
-                  "to_timestamp({})",
-                  static_cast<double>(w.from_ns) / 1e9, static_cast<double>(w.to_ns) / 1e9)));
+      fmt::format(
+          "SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY o.ingest_to_wire_ns), 0) "
+          "FROM engine.copy_outcomes o JOIN engine.leader_events e ON e.id = o.event_id "
+          "WHERE o.ingest_to_wire_ns > 0 AND e.accepted_at BETWEEN to_timestamp({}) AND "
+          "to_timestamp({})",
+          static_cast<double>(w.from_ns) / 1e9, static_cast<double>(w.to_ns) / 1e9)));
 }
 
 double median(std::vector<double> values) {
@@ -115,7 +118,8 @@ TEST(Outage, OrdersDoNotNoticeThatPostgresIsGone) {
   if (ratios.size() >= 5) {
     EXPECT_LE(median(ratios), 1.10);
   } else {
-    std::printf("too few undisturbed pairs: the host took the machine away; latency is not judged\n");
+    std::printf(
+        "too few undisturbed pairs: the host took the machine away; latency is not judged\n");
   }
   const auto result = stage->compare_books();
   ASSERT_TRUE(result.has_value()) << result.error();

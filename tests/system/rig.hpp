@@ -42,9 +42,9 @@ inline void finish_stage(std::unique_ptr<Stage> stage) {
   std::filesystem::remove_all(dir, ignored);
 }
 
-#define ASSERT_DONE(expression)                    \
-  do {                                             \
-    const auto done_ = (expression);               \
+#define ASSERT_DONE(expression)                      \
+  do {                                               \
+    const auto done_ = (expression);                 \
     ASSERT_TRUE(done_.has_value()) << done_.error(); \
   } while (false)
 
