@@ -138,7 +138,9 @@ std::uint32_t weight_of(const std::string& operation, const Params& p) {
   }
   if (operation == "ticker.24hr") return all_symbols ? 80 : 2;
   if (operation == "ticker.book" || operation == "ticker.price") return all_symbols ? 4 : 2;
-  if (operation.starts_with("userDataStream") || operation.starts_with("session")) return 2;
+  if (operation.starts_with("userDataStream") || operation.starts_with("session") ||
+      operation == "connect")
+    return 2;
   return 1;
 }
 

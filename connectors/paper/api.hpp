@@ -81,6 +81,7 @@ class Api {
   std::int64_t banned_until_ms_ = 0;
 };
 
+[[nodiscard]] std::string escaped(const std::string& text);  // for a JSON string
 [[nodiscard]] std::string error_json(const ApiError& error);
 [[nodiscard]] std::string order_json(const Order& order, const Exchange& exchange,
                                      std::string_view response_type, bool as_query);

@@ -23,6 +23,8 @@ std::string fills_json(const Order& order, const Exchange& exchange) {
   return out;
 }
 
+}  // namespace
+
 std::string escaped(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -35,8 +37,6 @@ std::string escaped(const std::string& text) {
   }
   return out;
 }
-
-}  // namespace
 
 std::string fixed(Decimal value) {
   char buffer[Decimal::text_size_max];

@@ -75,6 +75,12 @@ std::string lower(std::string text) {
   return text;
 }
 
+bool valid_asset(const std::string& name) {
+  return !name.empty() && name.size() <= 16 && std::ranges::all_of(name, [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  });
+}
+
 std::vector<SymbolRules> rules_of(const PaperConfig& config) {
   std::vector<SymbolRules> out;
   for (const PaperSymbol& s : config.symbols) {
@@ -125,6 +131,8 @@ ExchangeListener Service::listener() {
 
 std::expected<void, std::string> Service::open() {
   for (const PaperAccount& a : config_.accounts) {
+    if (exchange_.account_by_id(a.id) != nullptr || exchange_.account_by_key(a.api_key) != nullptr)
+      return std::unexpected("account " + a.id + ": id or api_key is there twice");
     Account& account = exchange_.add_account(a.id, a.api_key, a.api_secret, a.public_key);
     for (const auto& [asset, amount] : a.balances) exchange_.deposit(account, asset, amount);
   }
@@ -199,6 +207,21 @@ void Service::on_rest(const net::ServerRequest& request, const std::string& oper
           rest_response({caller.error->http_status, error_json(*caller.error)}, nullptr));
     account = caller.account;
   }
+  if (operation == "order.place")
+    if (const auto fault = faults_.strike(account->id, value_of(params, "newClientOrderId"), false))
+      if (misbehave(*fault, {.operation = operation,
+                             .params = params,
+                             .account = account,
+                             .answer = [this, respond, account](
+                                           const Answer& a) { respond(rest_response(a, account)); },
+                             .cut =
+                                 [respond] {
+                                   net::ServerResponse nothing;
+                                   nothing.status = 0;
+                                   nothing.close = true;
+                                   respond(nothing);
+                                 }}))
+        return send_events();
   respond(rest_response(api_.call(operation, params, account, now), account));
   send_events();
 }
@@ -222,7 +245,7 @@ net::ServerResponse Service::on_admin(const net::ServerRequest& request) {
       !equal_constant_time(request.header("authorization"), "Bearer " + config_.admin_token))
     return json_response(401, R"({"error":"Authorization: Bearer <admin token> is needed"})");
   const auto refused = [](const std::string& why) {
-    return json_response(400, fmt::format(R"({{"error":"{}"}})", why));
+    return json_response(400, fmt::format(R"({{"error":"{}"}})", escaped(why)));
   };
   if (request.method == "GET" && request.path == "/admin/ledger")
     return json_response(200, ledger());
@@ -238,6 +261,10 @@ net::ServerResponse Service::on_admin(const net::ServerRequest& request) {
     if (a->id.empty() || a->api_key.empty() || a->api_secret.empty() == a->public_key.empty())
       return refused("id, api_key and one of api_secret and public_key are needed");
     if (exchange_.account_by_id(a->id) != nullptr) return refused("id: there is such an account");
+    if (exchange_.account_by_key(a->api_key) != nullptr) return refused("api_key: it is in use");
+    for (const auto& [asset, amount] : a->balances)
+      if (!valid_asset(asset) || amount.is_negative())
+        return refused("balances: assets in capitals, amounts of zero or more");
     Account& account = exchange_.add_account(a->id, a->api_key, a->api_secret, a->public_key);
     for (const auto& [asset, amount] : a->balances) exchange_.deposit(account, asset, amount);
     return json_response(200, "{}");
@@ -269,7 +296,8 @@ net::ServerResponse Service::on_admin(const net::ServerRequest& request) {
   }
   if (request.method == "POST" && request.path == "/admin/deposits") {
     const auto amount = Decimal::parse(value_of(*params, "amount"));
-    if (!amount) return refused("amount: not a number");
+    if (!amount || !amount->is_positive()) return refused("amount: a number above zero is needed");
+    if (!valid_asset(value_of(*params, "asset"))) return refused("asset: capitals and digits");
     exchange_.deposit(*account, value_of(*params, "asset"), *amount);
     queue_event(*account, "", balances_json(*account, {value_of(*params, "asset")}, now_ms()));
     send_events();
@@ -284,7 +312,16 @@ net::WsAccept Service::on_upgrade(const net::ServerRequest& request) {
   net::WsAccept accept;
   accept.accepted = true;
   if (request.path == "/ws-api/v3") {
-    accept.on_open = [this](const Peer& peer) { api_sessions_[peer->id()].peer = peer; };
+    if (const auto refused = api_.charge("connect", {}, now_ms())) {
+      accept.accepted = false;
+      accept.refusal = rest_response(*refused, nullptr);
+      return accept;
+    }
+    accept.on_open = [this](const Peer& peer) {
+      ApiSession& session = api_sessions_[peer->id()];
+      session.peer = peer;
+      session.connected_ms = now_ms();
+    };
     accept.on_message = [this](const Peer& peer, std::string_view message, std::int64_t) {
       on_api_message(peer, message);
     };
@@ -295,7 +332,7 @@ net::WsAccept Service::on_upgrade(const net::ServerRequest& request) {
     };
     return accept;
   }
-  std::set<std::string> streams;
+  std::map<std::string, std::string> streams;
   const bool combined = request.path == "/stream";
   std::string names;
   if (combined) names = value_of(decode_form(request.query), "streams");
@@ -307,12 +344,13 @@ net::WsAccept Service::on_upgrade(const net::ServerRequest& request) {
   }
   for (std::size_t at = 0; at < names.size();) {
     const std::size_t end = std::min(names.find('/', at), names.size());
-    streams.insert(lower(names.substr(at, end - at)));
+    const std::string name = names.substr(at, end - at);
+    streams[lower(name)] = name;
     at = end + 1;
   }
   accept.on_open = [this, streams, combined](const Peer& peer) {
     stream_sessions_[peer->id()] = {.peer = peer, .streams = streams, .combined = combined};
-    for (const SymbolRules& s : exchange_.symbols()) send_touch(s);
+    for (const SymbolRules& s : exchange_.symbols()) send_touch(s, peer->id());
   };
   accept.on_message = [this](const Peer& peer, std::string_view message, std::int64_t) {
     on_stream_message(peer, message);
@@ -326,6 +364,8 @@ Signed Service::authenticate(const ApiSession& session, const WsRequest& request
   if (request.params.contains("apiKey") || session.logged_on == nullptr)
     return api_.check_signature(value_of(request.params, "apiKey"), signed_text(request.params),
                                 value_of(request.params, "signature"), request.params, now_ms());
+  if (session.logged_on->revoked)
+    return {nullptr, ApiError{401, -2015, "Invalid API-key, IP, or permissions for action."}};
   return {session.logged_on, std::nullopt};
 }
 
@@ -366,38 +406,39 @@ void Service::on_api_message(const Peer& peer, std::string_view message) {
   if (method == "order.place")
     if (const auto fault =
             faults_.strike(account->id, value_of(request->params, "newClientOrderId"), false))
-      if (misbehave(*fault, peer, *request, account)) return send_events();
+      if (misbehave(*fault, {.operation = method,
+                             .params = request->params,
+                             .account = account,
+                             .answer = [this, peer, id = request->id,
+                                        account](const Answer& a) { answer(peer, id, a, account); },
+                             .cut = [peer] { peer->abort(); }}))
+        return send_events();
   answer(peer, request->id, api_.call(method, request->params, account, now_ms()), account);
   send_events();
 }
 
-bool Service::misbehave(const Fault& fault, const Peer& peer, const WsRequest& request,
-                        Account* account) {
-  const auto process = [&] { return api_.call(request.method, request.params, account, now_ms()); };
+bool Service::misbehave(const Fault& fault, const Struck& order) {
+  const auto process = [&] {
+    return api_.call(order.operation, order.params, order.account, now_ms());
+  };
   const auto throttled = [&](int status) {
-    answer(peer, request.id,
-           {status, error_json({status, -1003, "Too much request weight used."}),
-            now_ms() + fault.delay_ms},
-           account);
+    order.answer({status, error_json({status, -1003, "Too much request weight used."}),
+                  now_ms() + fault.delay_ms});
   };
   switch (fault.kind) {
     case FaultKind::lost_ack:
       static_cast<void>(process());
       return true;
     case FaultKind::late_ack:
-      later(fault.delay_ms, [this, peer, id = request.id, account, a = process()] {
-        answer(peer, id, a, account);
-      });
+      later(fault.delay_ms, [answer = order.answer, a = process()] { answer(a); });
       return true;
     case FaultKind::reject:
-      answer(peer, request.id, {400, error_json({400, fault.code, fault.message})}, account);
+      order.answer({400, error_json({400, fault.code, fault.message})});
       return true;
     case FaultKind::server_error:
       static_cast<void>(process());
-      answer(peer, request.id,
-             {500,
-              error_json({500, -1000, "An unknown error occurred while processing the request."})},
-             account);
+      order.answer({500, error_json({500, -1000,
+                                     "An unknown error occurred while processing the request."})});
       return true;
     case FaultKind::throttle:
       throttled(429);
@@ -406,11 +447,11 @@ bool Service::misbehave(const Fault& fault, const Peer& peer, const WsRequest& r
       throttled(418);
       return true;
     case FaultKind::disconnect_before:
-      peer->abort();
+      order.cut();
       return true;
     case FaultKind::disconnect_after:
       static_cast<void>(process());
-      peer->abort();
+      order.cut();
       return true;
     case FaultKind::duplicate_report:
     case FaultKind::reorder_reports:
@@ -433,11 +474,12 @@ void Service::on_session_method(ApiSession& session, const WsRequest& request, A
                     nullptr);
     if (m == "session.logon") session.logged_on = account;
     if (m == "session.logout") session.logged_on = nullptr;
-    const std::string key =
-        session.logged_on == nullptr ? "null" : "\"" + session.logged_on->api_key + "\"";
+    if (m != "session.status") session.authorized_ms = now_ms();
+    const bool on = session.logged_on != nullptr;
     return done(fmt::format(
-        R"({{"apiKey":{0},"authorizedSince":{1},"connectedSince":{1},"returnRateLimits":true,"serverTime":{1}}})",
-        key, now_ms()));
+        R"({{"apiKey":{},"authorizedSince":{},"connectedSince":{},"returnRateLimits":true,"serverTime":{}}})",
+        on ? "\"" + escaped(session.logged_on->api_key) + "\"" : "null",
+        on ? std::to_string(session.authorized_ms) : "null", session.connected_ms, now_ms()));
   }
   if (m == "session.subscriptions") {
     std::string list;
@@ -477,24 +519,28 @@ void Service::queue_event(const Account& account, const std::string& client_orde
   events_.push_back({&account, client_order_id, std::move(json)});
 }
 
-// After the answer that caused them, as a venue mostly does; faults reorder, double and drop.
+// After the answer that caused them, as a venue mostly does; faults reorder, double and drop what
+// one account is told of one happening.
 void Service::send_events() {
   std::vector<AccountEvent> events;
   events.swap(events_);
-  for (std::size_t i = 0; i < events.size();) {
-    std::size_t end = i + 1;
-    while (end < events.size() && events[end].account == events[i].account) ++end;
-    const auto fault = faults_.strike(events[i].account->id, events[i].client_order_id, true);
-    if (fault && fault->kind == FaultKind::silent_stream) {
-      i = end;
-      continue;
-    }
-    if (fault && fault->kind == FaultKind::reorder_reports)
-      std::reverse(events.begin() + static_cast<std::ptrdiff_t>(i),
-                   events.begin() + static_cast<std::ptrdiff_t>(end));
-    const int times = fault && fault->kind == FaultKind::duplicate_report ? 2 : 1;
-    for (; i < end; ++i)
-      for (int n = 0; n < times; ++n) send_event(events[i]);
+  std::map<const Account*, std::size_t> first;  // accounts in the order they are concerned
+  for (std::size_t i = 0; i < events.size(); ++i) first.emplace(events[i].account, i);
+  std::ranges::stable_sort(events, {}, [&](const AccountEvent& e) { return first[e.account]; });
+  for (auto from = events.begin(); from != events.end();) {
+    const auto to = std::find_if(
+        from, events.end(), [from](const AccountEvent& e) { return e.account != from->account; });
+    std::optional<Fault> fault;
+    for (auto e = from; e != to && !fault; ++e)
+      if (!e->client_order_id.empty())
+        fault = faults_.strike(e->account->id, e->client_order_id, true);
+    if (fault && fault->kind == FaultKind::reorder_reports) std::reverse(from, to);
+    const int times = !fault                                       ? 1
+                      : fault->kind == FaultKind::silent_stream    ? 0
+                      : fault->kind == FaultKind::duplicate_report ? 2
+                                                                   : 1;
+    for (; from != to; ++from)
+      for (int n = 0; n < times; ++n) send_event(*from);
   }
 }
 
@@ -516,7 +562,10 @@ void Service::later(std::int64_t delay_ms, std::function<void()> task) {
   auto& timer = delayed_[id] = reactor_.make_timer();
   timer->start(delay_ms * 1'000'000, [this, id, task = std::move(task)] {
     task();
-    reactor_.post([this, id] { delayed_.erase(id); });
+    // A timer cannot go from within itself; and the exchange may be gone first.
+    reactor_.post([this, id, alive = std::weak_ptr<bool>(alive_)] {
+      if (alive.lock()) delayed_.erase(id);
+    });
   });
 }
 
@@ -530,30 +579,36 @@ void Service::on_stream_message(const Peer& peer, std::string_view message) {
   }
   StreamSession& session = stream_sessions_[peer->id()];
   for (const std::string& name : request->list) {
-    if (request->method == "SUBSCRIBE") session.streams.insert(lower(name));
+    if (request->method == "SUBSCRIBE") session.streams[lower(name)] = name;
     if (request->method == "UNSUBSCRIBE") session.streams.erase(lower(name));
   }
   peer->send(fmt::format(R"({{"result":null,"id":{}}})", request->id));
-  for (const SymbolRules& s : exchange_.symbols()) send_touch(s);
+  if (request->method == "SUBSCRIBE")
+    for (const SymbolRules& s : exchange_.symbols()) send_touch(s, peer->id());
 }
 
-void Service::send_stream(const std::string& stream, const std::string& data) {
+void Service::send_stream(const std::string& stream, const std::string& data,
+                          std::optional<std::uint64_t> only) {
   for (const auto& [id, session] : stream_sessions_) {
-    if (!session.streams.contains(stream)) continue;
-    const bool taken = session.peer->send(
-        session.combined ? fmt::format(R"({{"stream":"{}","data":{}}})", stream, data) : data);
+    const auto name = session.streams.find(stream);
+    if ((only && id != *only) || name == session.streams.end()) continue;
+    const bool taken =
+        session.peer->send(session.combined ? fmt::format(R"({{"stream":"{}","data":{}}})",
+                                                          escaped(name->second), data)
+                                            : data);
     if (!taken) session.peer->abort();
   }
 }
 
-void Service::send_touch(const SymbolRules& s) {
+void Service::send_touch(const SymbolRules& s, std::optional<std::uint64_t> only) {
   if (stream_sessions_.empty()) return;
   const auto bids = exchange_.depth(s, Side::buy, 1), asks = exchange_.depth(s, Side::sell, 1);
   if (bids.empty() || asks.empty()) return;
   send_stream(lower(s.name) + "@bookticker",
               fmt::format(R"({{"u":{},"s":"{}","b":"{}","B":"{}","a":"{}","A":"{}"}})",
                           exchange_.update_id(s), s.name, fixed(bids[0].price),
-                          fixed(bids[0].quantity), fixed(asks[0].price), fixed(asks[0].quantity)));
+                          fixed(bids[0].quantity), fixed(asks[0].price), fixed(asks[0].quantity)),
+              only);
 }
 
 void Service::send_trade(const Fill& f) {
@@ -564,7 +619,7 @@ void Service::send_trade(const Fill& f) {
       fmt::format(
           R"({{"e":"trade","E":{0},"s":"{1}","t":{2},"p":"{3}","q":"{4}","T":{0},"m":{5},"M":true}})",
           f.time_ms, s.name, f.trade_id, fixed(f.price), fixed(f.quantity),
-          f.order->side == Side::sell));
+          (f.order->side == Side::buy) == f.maker));
 }
 
 std::expected<std::unique_ptr<PaperExchange>, std::string> PaperExchange::start(

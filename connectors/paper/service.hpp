@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,10 +29,11 @@ class Service final : public PaperExchange {
     Account* logged_on = nullptr;
     std::map<std::int64_t, Account*> subscriptions;
     std::int64_t next_subscription = 0;
+    std::int64_t connected_ms = 0, authorized_ms = 0;
   };
   struct StreamSession {
     Peer peer;
-    std::set<std::string> streams;
+    std::map<std::string, std::string> streams;  // in lower case -> as the client named it
     bool combined = false;
   };
   struct AccountEvent {
@@ -56,13 +58,21 @@ class Service final : public PaperExchange {
   [[nodiscard]] Signed authenticate(const ApiSession& session, const WsRequest& request) const;
   // market streams
   void on_stream_message(const Peer& peer, std::string_view message);
-  void send_stream(const std::string& stream, const std::string& data);
-  void send_touch(const SymbolRules& symbol);
+  // `only`: to this peer, not to all.
+  void send_stream(const std::string& stream, const std::string& data,
+                   std::optional<std::uint64_t> only = std::nullopt);
+  void send_touch(const SymbolRules& symbol, std::optional<std::uint64_t> only = std::nullopt);
   void send_trade(const Fill& fill);
 
   // Applies what a fault makes of one order's answer. False: the normal way.
-  [[nodiscard]] bool misbehave(const Fault& fault, const Peer& peer, const WsRequest& request,
-                               Account* account);
+  struct Struck {
+    std::string operation;
+    Params params;
+    Account* account;
+    std::function<void(const Answer&)> answer;
+    std::function<void()> cut;
+  };
+  [[nodiscard]] bool misbehave(const Fault& fault, const Struck& order);
   void queue_event(const Account& account, const std::string& client_order_id, std::string json);
   void send_events();
   void send_event(const AccountEvent& event);
@@ -86,6 +96,7 @@ class Service final : public PaperExchange {
   std::vector<std::unique_ptr<net::Reactor::Timer>> timers_;
   std::map<std::uint64_t, std::unique_ptr<net::Reactor::Timer>> delayed_;
   std::uint64_t next_delayed_ = 0;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace oneclick::paper
