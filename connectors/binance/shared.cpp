@@ -70,7 +70,10 @@ bool EgressBudget::try_connect(std::int64_t venue_now_ns) {
          weight.try_take(connect_weight, true, venue_now_ns);
 }
 
+// The venue's clock is known to within some milliseconds: never a moment before it allows.
 void EgressBudget::pause_until(std::int64_t venue_ns) {
+  constexpr std::int64_t clock_margin_ns = 10'000'000;
+  venue_ns += clock_margin_ns;
   weight.pause_until(venue_ns);
   raw.pause_until(venue_ns);
 }

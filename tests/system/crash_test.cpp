@@ -23,7 +23,7 @@ TEST(Crash, KilledInTheMiddleOfFanOutsNothingIsDoubledOrLost) {
   ASSERT_DONE(stage->start_exchange());
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(60 * second_ns));
-  demo::Leader leader(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
+  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
   std::mt19937_64 random(20'240'808);
   bool holds = false;
   const int kills = kill_count();
@@ -31,7 +31,7 @@ TEST(Crash, KilledInTheMiddleOfFanOutsNothingIsDoubledOrLost) {
     SCOPED_TRACE(testing::Message() << "kill " << k + 1);
     // Exits every third time, so that closings are torn apart too.
     const bool sell = holds && k % 3 == 2;
-    ASSERT_DONE(leader.trade("BTCUSDT", sell ? Side::sell : Side::buy, sell ? "0.004" : "0.01"));
+    ASSERT_DONE(leader->trade("BTCUSDT", sell ? Side::sell : Side::buy, sell ? "0.004" : "0.01"));
     holds = true;
     // A fan-out to sixty followers takes some milliseconds from the trade to the last answer.
     live_for(stage->reactor(), static_cast<std::int64_t>(random() % 6'000'000));
@@ -54,6 +54,7 @@ TEST(Crash, KilledInTheMiddleOfFanOutsNothingIsDoubledOrLost) {
               static_cast<long long>(in_flight));
   EXPECT_GT(in_flight, 0);
   EXPECT_EQ(stage->stop_daemon(30 * second_ns), 0);
+  leader.reset();  // lives on the stage's reactor
   finish_stage(std::move(stage));
 }
 

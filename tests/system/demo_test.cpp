@@ -46,8 +46,8 @@ TEST(Memory, TenThousandLinksStayBelowOneGibibyte) {
   ASSERT_DONE(stage->start_exchange());
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(240 * second_ns));
-  demo::Leader leader(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
-  ASSERT_DONE(leader.trade("BTCUSDT", Side::buy, "0.01"));
+  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
+  ASSERT_DONE(leader->trade("BTCUSDT", Side::buy, "0.01"));
   ASSERT_DONE(stage->wait_quiet(120 * second_ns));
   const std::int64_t peak = memory_bytes(stage->daemon().pid(), "VmHWM");
   std::printf("%zu links: the daemon's memory peaked at %lld MiB\n", stage->world().links.size(),
@@ -57,6 +57,7 @@ TEST(Memory, TenThousandLinksStayBelowOneGibibyte) {
   const auto result = stage->compare_books();
   ASSERT_TRUE(result.has_value()) << result.error();
   EXPECT_EQ(result->exit_code, 0) << result->json;
+  leader.reset();  // lives on the stage's reactor
   finish_stage(std::move(stage));
 }
 

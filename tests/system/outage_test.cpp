@@ -89,20 +89,20 @@ TEST(Outage, OrdersDoNotNoticeThatPostgresIsGone) {
   ASSERT_DONE(stage->start_exchange());
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(60 * second_ns));
-  Load load(*stage);
-  static_cast<void>(load.run(2 * second_ns));  // warm
+  auto load = std::make_unique<Load>(*stage);
+  static_cast<void>(load->run(2 * second_ns));  // warm
   std::vector<std::pair<Window, Window>> windows;
   for (int i = 0; i < pairs; ++i) {
-    const Window up = load.run(1'500'000'000);
+    const Window up = load->run(1'500'000'000);
     stage->database()->stop();
-    const Window down = load.run(1'500'000'000);
+    const Window down = load->run(1'500'000'000);
     ASSERT_DONE(stage->database()->restart());
     ASSERT_DONE(stage->wait_quiet(60 * second_ns));
     windows.emplace_back(up, down);
   }
   // Thirty seconds without a database, under load all the while.
   stage->database()->stop();
-  static_cast<void>(load.run(30 * second_ns));
+  static_cast<void>(load->run(30 * second_ns));
   ASSERT_DONE(stage->database()->restart());
   ASSERT_DONE(stage->wait_quiet(90 * second_ns));
 
@@ -124,6 +124,7 @@ TEST(Outage, OrdersDoNotNoticeThatPostgresIsGone) {
   const auto result = stage->compare_books();
   ASSERT_TRUE(result.has_value()) << result.error();
   EXPECT_EQ(result->exit_code, 0) << result->json;
+  load.reset();  // lives on the stage's reactor
   finish_stage(std::move(stage));
 }
 
