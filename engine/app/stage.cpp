@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::int64_t start_timeout_ns = 30'000'000'000;
 constexpr std::int64_t look_again_ns = 50'000'000;
+constexpr std::int64_t quiet_lasts_ns = 1'000'000'000;
 
 std::unexpected<std::string> failed(std::string what, const std::string& why) {
   return std::unexpected(std::move(what) + ": " + why);
@@ -220,6 +221,8 @@ Stage::Done Stage::wait_quiet(std::int64_t timeout_ns) {
   auto database = PgQuery::connect(database_url_);
   if (!database) return failed("database", database.error());
   std::string last;
+  // What was traded a moment ago may not have reached the database at all yet: quiet is what lasts.
+  std::int64_t quiet_since_ns = 0;
   const bool quiet = until(reactor_, timeout_ns, [&] {
     const auto rows = database->rows(
         "SELECT (SELECT coalesce(sum(links_matched), 0) FROM engine.leader_events), "
@@ -231,7 +234,12 @@ Stage::Done Stage::wait_quiet(std::int64_t timeout_ns) {
     last = fmt::format(
         "{} links matched, {} outcomes, {} orders pending, {} records not yet in the database",
         r[0].value_or(""), r[1].value_or(""), r[2].value_or(""), lag.value_or(-1));
-    return r[0] == r[1] && r[2] == "0" && lag == 0.0;
+    if (r[0] != r[1] || r[2] != "0" || lag != 0.0) {
+      quiet_since_ns = 0;
+      return false;
+    }
+    if (quiet_since_ns == 0) quiet_since_ns = monotonic_now_ns();
+    return monotonic_now_ns() - quiet_since_ns >= quiet_lasts_ns;
   });
   if (quiet) return {};
   return failed("not quiet in time", last);

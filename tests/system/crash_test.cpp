@@ -23,7 +23,8 @@ TEST(Crash, KilledInTheMiddleOfFanOutsNothingIsDoubledOrLost) {
   ASSERT_DONE(stage->start_exchange());
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(60 * second_ns));
-  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
+  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(),
+                                               stage->exchange_url(), stage->world().leader);
   std::mt19937_64 random(20'240'808);
   bool holds = false;
   const int kills = kill_count();

@@ -46,8 +46,13 @@ TEST(Memory, TenThousandLinksStayBelowOneGibibyte) {
   ASSERT_DONE(stage->start_exchange());
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(240 * second_ns));
-  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
+  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(),
+                                               stage->exchange_url(), stage->world().leader);
   ASSERT_DONE(leader->trade("BTCUSDT", Side::buy, "0.01"));
+  const std::int64_t until = monotonic_now_ns() + 60 * second_ns;
+  while (number(stage->database_url(), "SELECT count(*) FROM engine.leader_events") < 1 &&
+         monotonic_now_ns() < until)
+    stage->reactor().wait(50'000'000);
   ASSERT_DONE(stage->wait_quiet(120 * second_ns));
   const std::int64_t peak = memory_bytes(stage->daemon().pid(), "VmHWM");
   std::printf("%zu links: the daemon's memory peaked at %lld MiB\n", stage->world().links.size(),
