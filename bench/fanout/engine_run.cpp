@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include "bench/fanout/engine_world.hpp"
-#include "bench/fanout/machine.hpp"
+#include "bench/common/machine.hpp"
 #include "bench/fanout/parties.hpp"
 #include "bench/fanout/senders.hpp"
 #include "connectors/net/http_client.hpp"

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "bench/fanout/engine_run.hpp"
-#include "bench/fanout/machine.hpp"
+#include "bench/common/machine.hpp"
 #include "bench/fanout/options.hpp"
 #include "bench/fanout/receiver.hpp"
 #include "bench/fanout/report.hpp"

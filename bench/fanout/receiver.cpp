@@ -19,7 +19,7 @@
 
 #include <fmt/format.h>
 
-#include "bench/fanout/machine.hpp"
+#include "bench/common/machine.hpp"
 #include "bench/fanout/receiver_control.hpp"
 #include "bench/fanout/venue.hpp"
 #include "bench/fanout/wire.hpp"

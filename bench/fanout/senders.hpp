@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/fanout/machine.hpp"
+#include "bench/common/machine.hpp"
 #include "bench/fanout/parties.hpp"
 #include "bench/fanout/wire.hpp"
 #include "engine/base/crypto.hpp"

@@ -1,10 +1,6 @@
-// PostgreSQL goes away under load and comes back. Orders must not notice: their latency with the
-// database down is compared with their latency with it up, in alternating windows of one run; and
-// when it is back every row arrives, once.
-#include <algorithm>
-#include <cmath>
-#include <fstream>
-
+// PostgreSQL goes away under load and comes back, again and again and then for thirty seconds:
+// orders go on all the while, and when it is back every row arrives, once. Whether the orders were
+// as fast as before is measured by bench/outage: these machines are too noisy for a verdict here.
 #include <fmt/format.h>
 
 #include "tests/system/rig.hpp"
@@ -12,120 +8,77 @@
 namespace oneclick {
 namespace {
 
-struct Window {
-  std::int64_t from_ns;
-  std::int64_t to_ns;
-  double lost_ratio;  // of the machine's time that the host gave to others
-};
+constexpr char orders_sent[] = "oneclick_orders_sent_total";
+constexpr int interruptions = 3;
+constexpr std::int64_t short_ns = 2 * second_ns;
+constexpr std::int64_t long_ns = 30 * second_ns;
+constexpr std::int64_t between_trades_ns = 50'000'000;
 
-// Steal and total jiffies of all processors since boot.
-std::pair<double, double> cpu_times() {
-  std::ifstream in("/proc/stat");
-  std::string cpu;
-  in >> cpu;
-  double total = 0, steal = 0, value = 0;
-  for (int i = 0; i < 8 && in >> value; ++i) {
-    total += value;
-    if (i == 7) steal = value;
+class Outage : public testing::Test {
+ protected:
+  void SetUp() override {
+    stage_ = make_stage({.followers = 20, .seed = 11});
+    ASSERT_NE(stage_, nullptr);
+    ASSERT_DONE(stage_->start_exchange());
+    ASSERT_DONE(stage_->start_daemon());
+    ASSERT_DONE(stage_->wait_ready(60 * second_ns));
+    leader_ = std::make_unique<demo::Leader>(stage_->reactor(), stage_->tls(),
+                                             stage_->exchange_url(), stage_->world().leader);
   }
-  return {steal, total};
-}
 
-class Load {
- public:
-  explicit Load(Stage& stage)
-      : stage_(stage),
-        leader_(stage.reactor(), stage.tls(), stage.exchange_url(), stage.world().leader) {}
+  void TearDown() override {
+    leader_.reset();  // lives on the stage's reactor
+    if (stage_ != nullptr) finish_stage(std::move(stage_));
+  }
 
-  // Trades without pause for the given time: buys and sells in turn, so that the position stays
-  // small.
-  Window run(std::int64_t ns) {
-    const auto [steal_before, total_before] = cpu_times();
-    Window window{.from_ns = wall_now_ns(), .to_ns = 0, .lost_ratio = 0};
+  // Buys and sells in turn, so that the position stays small, for the given time. Returns the
+  // trades made.
+  int trade_for(std::int64_t ns) {
+    int trades = 0;
     const std::int64_t until = monotonic_now_ns() + ns;
     while (monotonic_now_ns() < until) {
       const auto done =
-          leader_.trade("BTCUSDT", buy_ ? Side::buy : Side::sell, buy_ ? "0.01" : "0.009");
+          leader_->trade("BTCUSDT", buy_ ? Side::buy : Side::sell, buy_ ? "0.01" : "0.009");
       EXPECT_TRUE(done.has_value()) << done.error();
       if (!done) break;
+      ++trades;
       buy_ = !buy_;
-      const std::int64_t next = monotonic_now_ns() + 50'000'000;
-      while (monotonic_now_ns() < next) stage_.reactor().wait(next - monotonic_now_ns());
+      const std::int64_t next = monotonic_now_ns() + between_trades_ns;
+      while (monotonic_now_ns() < next) stage_->reactor().wait(next - monotonic_now_ns());
     }
-    window.to_ns = wall_now_ns();
-    const auto [steal_after, total_after] = cpu_times();
-    window.lost_ratio = (steal_after - steal_before) / std::max(1.0, total_after - total_before);
-    return window;
+    return trades;
   }
 
- private:
-  Stage& stage_;
-  demo::Leader leader_;
+  // Without a database: the daemon says itself, over its own listener, that orders leave.
+  void trade_without_database(std::int64_t ns) {
+    stage_->database()->stop();
+    const auto before = stage_->metric(orders_sent);
+    ASSERT_TRUE(before.has_value());
+    const int trades = trade_for(ns);
+    const auto after = stage_->metric(orders_sent);
+    ASSERT_TRUE(after.has_value());
+    // Most links copy most trades; what matters is that every trade made somebody's order leave.
+    EXPECT_GE(*after - *before, trades) << "orders waited for the database";
+    EXPECT_GT(stage_->metric("oneclick_sink_lag_records").value_or(0), 0)
+        << "nothing was waiting for the database: was it away at all?";
+    ASSERT_DONE(stage_->database()->restart());
+    ASSERT_DONE(stage_->wait_quiet(90 * second_ns));
+  }
+
+  std::unique_ptr<Stage> stage_;
+  std::unique_ptr<demo::Leader> leader_;
   bool buy_ = true;
 };
 
-// p99 of arrival to wire over the orders of leader events accepted within the window, in ns.
-double p99(Stage& stage, const Window& w) {
-  return static_cast<double>(number(
-      stage.database_url(),
-      fmt::format(
-          "SELECT coalesce(percentile_disc(0.99) WITHIN GROUP (ORDER BY o.ingest_to_wire_ns), 0) "
-          "FROM engine.copy_outcomes o JOIN engine.leader_events e ON e.id = o.event_id "
-          "WHERE o.ingest_to_wire_ns > 0 AND e.accepted_at BETWEEN to_timestamp({}) AND "
-          "to_timestamp({})",
-          static_cast<double>(w.from_ns) / 1e9, static_cast<double>(w.to_ns) / 1e9)));
-}
-
-double median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t n = values.size();
-  return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
-TEST(Outage, OrdersDoNotNoticeThatPostgresIsGone) {
-  const int pairs = std::getenv("ONECLICK_LONG") != nullptr ? 60 : 20;
-  auto stage = make_stage({.followers = 20, .seed = 11});
-  ASSERT_NE(stage, nullptr);
-  ASSERT_DONE(stage->start_exchange());
-  ASSERT_DONE(stage->start_daemon());
-  ASSERT_DONE(stage->wait_ready(60 * second_ns));
-  auto load = std::make_unique<Load>(*stage);
-  static_cast<void>(load->run(2 * second_ns));  // warm
-  std::vector<std::pair<Window, Window>> windows;
-  for (int i = 0; i < pairs; ++i) {
-    const Window up = load->run(1'500'000'000);
-    stage->database()->stop();
-    const Window down = load->run(1'500'000'000);
-    ASSERT_DONE(stage->database()->restart());
-    ASSERT_DONE(stage->wait_quiet(60 * second_ns));
-    windows.emplace_back(up, down);
+TEST_F(Outage, OrdersGoOnWithoutPostgresAndNothingIsLostOrDoubled) {
+  for (int i = 0; i < interruptions; ++i) {
+    trade_for(short_ns);
+    ASSERT_NO_FATAL_FAILURE(trade_without_database(short_ns));
   }
-  // Thirty seconds without a database, under load all the while.
-  stage->database()->stop();
-  static_cast<void>(load->run(30 * second_ns));
-  ASSERT_DONE(stage->database()->restart());
-  ASSERT_DONE(stage->wait_quiet(90 * second_ns));
-
-  std::vector<double> ratios;
-  for (const auto& [up, down] : windows) {
-    const double quiet = p99(*stage, up), disturbed = p99(*stage, down);
-    ASSERT_GT(quiet, 0);
-    ASSERT_GT(disturbed, 0);
-    if (up.lost_ratio <= 0.01 && down.lost_ratio <= 0.01) ratios.push_back(disturbed / quiet);
-  }
-  std::printf("%zu of %d pairs kept; median ratio of p99 down to up: %.3f\n", ratios.size(), pairs,
-              ratios.empty() ? 0 : median(ratios));
-  if (ratios.size() >= 5) {
-    EXPECT_LE(median(ratios), 1.10);
-  } else {
-    std::printf(
-        "too few undisturbed pairs: the host took the machine away; latency is not judged\n");
-  }
-  const auto result = stage->compare_books();
+  ASSERT_NO_FATAL_FAILURE(trade_without_database(long_ns));
+  const auto result = stage_->compare_books();
   ASSERT_TRUE(result.has_value()) << result.error();
   EXPECT_EQ(result->exit_code, 0) << result->json;
-  load.reset();  // lives on the stage's reactor
-  finish_stage(std::move(stage));
 }
 
 }  // namespace

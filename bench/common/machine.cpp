@@ -1,4 +1,4 @@
-#include "bench/fanout/machine.hpp"
+#include "bench/common/machine.hpp"
 
 #include <pthread.h>
 #include <sched.h>
