@@ -94,6 +94,7 @@ void describe(Fields& out, const LeaderEvent& e) {
   out.decimal("ask", e.touch.ask);
   out.number_if_set("touch_time_ns", e.touch.time_ns);
   out.id("api_key", e.api_key);
+  out.id("alias", e.alias);
 }
 
 void describe(Fields& out, const CopyLink& link) {

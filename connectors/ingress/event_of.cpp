@@ -43,6 +43,12 @@ std::expected<std::int64_t, Problem> time_of(const Message& message, Field field
   return value.integer;
 }
 
+// A header beside an identity of the body's own: remembered as another name of the event.
+EventId alias_of(const Caller& caller) {
+  if (caller.idempotency_key.empty()) return {};
+  return request_event_id(caller.key.user, caller.idempotency_key);
+}
+
 LeaderEvent blank(const Message& message, const Caller& caller) {
   LeaderEvent event{};
   event.source = caller.source;
@@ -51,6 +57,7 @@ LeaderEvent blank(const Message& message, const Caller& caller) {
   event.body_hash[0] = message.body_hash[0];
   event.body_hash[1] = message.body_hash[1];
   event.api_key = caller.key.id;
+  event.alias = alias_of(caller);
   return event;
 }
 
@@ -74,12 +81,6 @@ Problem no_identity() {
           .detail = "an identity is needed, so that a repetition is known as one",
           .field = "id",
           .allowed = "the body's id (a UUID) or an Idempotency-Key header"};
-}
-
-// A header beside an identity of the body's own: remembered as another name of the event.
-std::optional<EventId> alias_of(const Caller& caller) {
-  if (caller.idempotency_key.empty()) return std::nullopt;
-  return request_event_id(caller.key.user, caller.idempotency_key);
 }
 
 std::optional<Problem> check_id(const Message& message) {
@@ -162,8 +163,8 @@ Decimal base_fee_of(const Message& message) {
 
 }  // namespace
 
-std::expected<Wanted, Problem> signal_of(const Message& message, const Caller& caller,
-                                         const KeyStore& keys) {
+std::expected<LeaderEvent, Problem> signal_of(const Message& message, const Caller& caller,
+                                              const KeyStore& keys) {
   if (auto p = check_scope(caller, scope_signals_write, "signals:write"))
     return std::unexpected(*p);
   if (auto p = check_idempotency_key(caller.idempotency_key)) return std::unexpected(*p);
@@ -205,12 +206,12 @@ std::expected<Wanted, Problem> signal_of(const Message& message, const Caller& c
   event.take_profit = decimal_or_zero(message, Field::take_profit);
   event.event_time_ns = *time;
   event.id = signal_event_id(event.signal, event.kind, 0);
-  return Wanted{.event = event, .alias = alias_of(caller)};
+  return event;
 }
 
-std::expected<Wanted, Problem> signal_update_of(const Message& message, const Caller& caller,
-                                                const KeyStore& keys,
-                                                const FindSignal& find_signal) {
+std::expected<LeaderEvent, Problem> signal_update_of(const Message& message, const Caller& caller,
+                                                     const KeyStore& keys,
+                                                     const FindSignal& find_signal) {
   if (auto p = check_scope(caller, scope_signals_write, "signals:write"))
     return std::unexpected(*p);
   if (auto p = check_idempotency_key(caller.idempotency_key)) return std::unexpected(*p);
@@ -250,7 +251,7 @@ std::expected<Wanted, Problem> signal_update_of(const Message& message, const Ca
   if (closes(message)) {
     event.kind = LeaderEventKind::signal_closed;
     event.id = signal_event_id(signal, event.kind, 0);  // a signal ends once
-    return Wanted{.event = event, .alias = alias_of(caller)};
+    return event;
   }
   event.kind = LeaderEventKind::signal_updated;
   if (auto p = take_update(message, event)) return std::unexpected(*p);
@@ -259,10 +260,10 @@ std::expected<Wanted, Problem> signal_update_of(const Message& message, const Ca
                           ? message[Field::id].uuid
                           : request_event_id(caller.key.user, caller.idempotency_key).value;
   event.id = signal_event_id(signal, event.kind, version_of(update));
-  return Wanted{.event = event, .alias = alias_of(caller)};
+  return event;
 }
 
-std::expected<Wanted, Problem> leader_trade_of(const Message& message, const Caller& caller) {
+std::expected<LeaderEvent, Problem> leader_trade_of(const Message& message, const Caller& caller) {
   if (auto p = check_scope(caller, scope_trades_write, "trades:write")) return std::unexpected(*p);
   if (auto p = check_idempotency_key(caller.idempotency_key)) return std::unexpected(*p);
   if (auto p = check_id(message)) return std::unexpected(*p);
@@ -290,12 +291,12 @@ std::expected<Wanted, Problem> leader_trade_of(const Message& message, const Cal
   if (message.has(Field::order_id) && message.has(Field::trade_id)) {
     event.id = fill_event_id(event.venue, AccountId{message[Field::exchange_id].uuid},
                              message[Field::order_id].text, message[Field::trade_id].text);
-    return Wanted{.event = event, .alias = alias_of(caller)};
+    return event;
   }
   const std::string key = given_key(message, caller);
   if (key.empty()) return std::unexpected(no_identity());
   event.id = request_event_id(caller.key.user, key);
-  return Wanted{.event = event, .alias = alias_of(caller)};
+  return event;
 }
 
 }  // namespace oneclick::ingress

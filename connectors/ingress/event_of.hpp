@@ -25,20 +25,16 @@ struct Caller {
   std::int64_t received_ns;             // engine clock
 };
 
-struct Wanted {
-  LeaderEvent event;
-  std::optional<EventId> alias;  // the Idempotency-Key, when it is not the identity itself
-};
-
 using FindSignal = std::function<const KnownSignal*(SignalId)>;
 
-[[nodiscard]] std::expected<Wanted, Problem> signal_of(const Message& message, const Caller& caller,
-                                                       const KeyStore& keys);
-[[nodiscard]] std::expected<Wanted, Problem> signal_update_of(const Message& message,
-                                                              const Caller& caller,
-                                                              const KeyStore& keys,
-                                                              const FindSignal& find_signal);
-[[nodiscard]] std::expected<Wanted, Problem> leader_trade_of(const Message& message,
-                                                             const Caller& caller);
+[[nodiscard]] std::expected<LeaderEvent, Problem> signal_of(const Message& message,
+                                                            const Caller& caller,
+                                                            const KeyStore& keys);
+[[nodiscard]] std::expected<LeaderEvent, Problem> signal_update_of(const Message& message,
+                                                                   const Caller& caller,
+                                                                   const KeyStore& keys,
+                                                                   const FindSignal& find_signal);
+[[nodiscard]] std::expected<LeaderEvent, Problem> leader_trade_of(const Message& message,
+                                                                  const Caller& caller);
 
 }  // namespace oneclick::ingress

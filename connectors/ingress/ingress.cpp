@@ -170,9 +170,9 @@ class Service final : public Ingress {
     intake_.learn_signal(event);
     intake_.on_event_journaled(event.id, seq);
   }
-  void restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
+  void restore(EventId id, EventId alias, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
                std::int64_t time_ns) override {
-    intake_.restore(id, body_hash, seq, time_ns);
+    intake_.restore(id, alias, body_hash, seq, time_ns);
   }
   void on_record(const Record& record) override {
     if (record.kind == RecordKind::leader_event) intake_.learn_signal(record.leader_event.event);

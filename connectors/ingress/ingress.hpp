@@ -87,8 +87,8 @@ class Ingress {
   // here.
   virtual void on_event_journaled(const LeaderEvent& event, std::uint64_t seq) = 0;
   // After a start: events the journal holds, for idempotency.
-  virtual void restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
-                       std::int64_t time_ns) = 0;
+  virtual void restore(EventId id, EventId alias, const std::uint64_t (&body_hash)[2],
+                       std::uint64_t seq, std::int64_t time_ns) = 0;
   // Leader events, outcomes, orders and fills, for subscribers of the stream.
   virtual void on_record(const Record& record) = 0;
   // The daemon is stopping: no new connections, no new events; what waits is still answered.

@@ -41,12 +41,11 @@ Intake::Intake(net::Reactor& reactor, const IngressOptions& options, EventSink& 
       memory_(options.remembered_ns, options.remembered_max),
       timer_(reactor.make_timer()) {}
 
-void Intake::submit(const Wanted& wanted, const ApiKey& key, Reply reply) {
-  const LeaderEvent& event = wanted.event;
+void Intake::submit(const LeaderEvent& event, const ApiKey& key, Reply reply) {
   const std::int64_t now_ns = clock_.now_ns();
   memory_.sweep(now_ns);
-  if (wanted.alias) {
-    const EventId named = memory_.alias(*wanted.alias);
+  if (!event.alias.is_nil()) {
+    const EventId named = memory_.alias(event.alias);
     if (!named.is_nil() && named != event.id) {
       reply(conflict("this Idempotency-Key was used for another request"));
       return;
@@ -76,7 +75,7 @@ void Intake::submit(const Wanted& wanted, const ApiKey& key, Reply reply) {
                          .user = key.user,
                          .key = key.id,
                          .pending = true});
-  if (wanted.alias) memory_.add_alias(*wanted.alias, event.id, now_ns);
+  if (!event.alias.is_nil()) memory_.add_alias(event.alias, event.id, now_ns);
   learn_signal(event);
   wait(event.id, std::move(reply));
 }
@@ -131,14 +130,15 @@ void Intake::on_time() {
   }
 }
 
-void Intake::restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
-                     std::int64_t time_ns) {
+void Intake::restore(EventId id, EventId alias, const std::uint64_t (&body_hash)[2],
+                     std::uint64_t seq, std::int64_t time_ns) {
   memory_.add(id, {.body_hash = {body_hash[0], body_hash[1]},
                    .seq = seq,
                    .time_ns = time_ns,
                    .user = {},
                    .key = {},
                    .pending = false});
+  if (!alias.is_nil()) memory_.add_alias(alias, id, time_ns);
 }
 
 const KnownSignal* Intake::find_signal(SignalId id) const {

@@ -28,9 +28,9 @@ class Intake {
   Intake(net::Reactor& reactor, const IngressOptions& options, EventSink& sink,
          const EngineClock& clock);
 
-  void submit(const Wanted& wanted, const ApiKey& key, Reply reply);
+  void submit(const LeaderEvent& event, const ApiKey& key, Reply reply);
   void on_event_journaled(EventId id, std::uint64_t seq);
-  void restore(EventId id, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
+  void restore(EventId id, EventId alias, const std::uint64_t (&body_hash)[2], std::uint64_t seq,
                std::int64_t time_ns);
   void stop() { stopping_ = true; }
   // Null when not remembered.

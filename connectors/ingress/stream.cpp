@@ -45,19 +45,19 @@ Problem op_problem(const Message& message) {
 
 void take_message(const Parts& parts, const Message& message, MessageKind kind,
                   const Caller& caller, Reply reply) {
-  std::expected<Wanted, Problem> wanted =
+  std::expected<LeaderEvent, Problem> event =
       std::unexpected(Problem{.status = 400, .detail = "no event"});
-  if (kind == MessageKind::signal) wanted = signal_of(message, caller, parts.keys);
-  if (kind == MessageKind::leader_trade) wanted = leader_trade_of(message, caller);
+  if (kind == MessageKind::signal) event = signal_of(message, caller, parts.keys);
+  if (kind == MessageKind::leader_trade) event = leader_trade_of(message, caller);
   if (kind == MessageKind::signal_update) {
-    wanted = signal_update_of(message, caller, parts.keys,
-                              [&](SignalId id) { return parts.intake.find_signal(id); });
+    event = signal_update_of(message, caller, parts.keys,
+                             [&](SignalId id) { return parts.intake.find_signal(id); });
   }
-  if (!wanted) {
-    reply(answer_of(wanted.error()));
+  if (!event) {
+    reply(answer_of(event.error()));
     return;
   }
-  parts.intake.submit(*wanted, caller.key, std::move(reply));
+  parts.intake.submit(*event, caller.key, std::move(reply));
 }
 
 net::WsAccept Streams::accept(const ApiKey& key) {

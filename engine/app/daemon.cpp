@@ -235,7 +235,7 @@ Daemon::Started Daemon::open_listeners() {
   // Before the feeds' thread runs: from then on all this lives there.
   if (const auto done = open_ingress(); !done) return done;
   for (const Core::Seen& seen : seen_events_)
-    ingress_->restore(seen.id, seen.body_hash, seen.seq, seen.time_ns);
+    ingress_->restore(seen.id, seen.alias, seen.body_hash, seen.seq, seen.time_ns);
   auto operations = ingress::Operations::listen(
       operations_reactor_,
       {.address = config_.operations.listen.address, .port = config_.operations.listen.port},

@@ -175,6 +175,7 @@ std::vector<Core::Seen> Core::seen_events() const {
   for (std::size_t i = 0; i < t.seen_count; ++i) {
     const SeenEvent& e = t.seen[(t.seen_first + i) % t.seen.size()];
     all.push_back({.id = e.id,
+                   .alias = e.alias,
                    .body_hash = {e.body_hash[0], e.body_hash[1]},
                    .seq = e.seq,
                    .time_ns = e.time_ns});

@@ -61,6 +61,7 @@ class Core {
   // Leader events remembered for idempotency: what ingress needs after a start.
   struct Seen {
     EventId id;
+    EventId alias;  // see LeaderEvent
     std::uint64_t body_hash[2];
     std::uint64_t seq;
     std::int64_t time_ns;

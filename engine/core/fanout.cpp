@@ -192,6 +192,7 @@ void on_leader_event(Step& s, const LeaderEvent& event) {
     return;
   }
   s.t.remember({.id = event.id,
+                .alias = event.alias,
                 .body_hash = {event.body_hash[0], event.body_hash[1]},
                 .seq = s.event.seq,
                 .time_ns = s.now_ns});

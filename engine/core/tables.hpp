@@ -211,6 +211,7 @@ struct InstrumentEntry {
 
 struct SeenEvent {
   EventId id;
+  EventId alias;
   std::array<std::uint64_t, 2> body_hash;
   std::uint64_t seq;
   std::int64_t time_ns;

@@ -77,6 +77,7 @@ struct LeaderEvent {
   std::uint64_t
       body_hash[2];  // first 16 bytes of SHA-256 of the request, for idempotency; zero from feeds
   ApiKeyId api_key;  // which key sent it; nil from feeds
+  EventId alias;     // what the caller's Idempotency-Key makes of it; nil without one
 };
 
 struct LinkRemove {

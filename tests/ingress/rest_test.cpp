@@ -505,9 +505,22 @@ TEST_F(RestTest, WhatTheJournalHoldsIsRememberedAfterAStart) {
   const auto first = post("/v1/signals", signal_body(100), leader_key);
   const LeaderEvent event = sink.events[0];
   open({});  // another ingress, as after a restart
-  ingress->restore(event.id, event.body_hash, 1, event.received_ns);
+  ingress->restore(event.id, event.alias, event.body_hash, 1, event.received_ns);
   EXPECT_EQ(post("/v1/signals", signal_body(100), leader_key).body, first.body);
   EXPECT_EQ(post("/v1/signals", signal_body(100, R"(,"entry_price":"1")"), leader_key).status, 409);
+  EXPECT_EQ(sink.events.size(), 1u);
+}
+
+TEST_F(RestTest, AnIdempotencyKeyBesideAnIdIsRememberedAfterAStart) {
+  ASSERT_EQ(post("/v1/signals", signal_body(100), leader_key, {{"Idempotency-Key", "a"}}).status,
+            202);
+  const LeaderEvent event = sink.events[0];
+  open({});
+  ingress->restore(event.id, event.alias, event.body_hash, 1, event.received_ns);
+  EXPECT_EQ(post("/v1/signals", signal_body(101), leader_key, {{"Idempotency-Key", "a"}}).status,
+            409);
+  EXPECT_EQ(post("/v1/signals", signal_body(100), leader_key, {{"Idempotency-Key", "a"}}).status,
+            202);
   EXPECT_EQ(sink.events.size(), 1u);
 }
 
