@@ -1,7 +1,10 @@
-// Numbered migrations: one transaction each, under an advisory lock, never changed once applied.
+// Numbered migrations: under an advisory lock, never changed once applied, one transaction each or,
+// where the file's first line says so, one per statement.
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <map>
+#include <thread>
 
 #include <fmt/format.h>
 #include <pqxx/pqxx>
@@ -10,6 +13,7 @@
 #include "engine/base/crypto.hpp"
 #include "persistence/pg.hpp"
 #include "persistence/pg_migrations.hpp"
+#include "persistence/pg_statements.hpp"
 #include "persistence/pg_text.hpp"
 
 namespace oneclick {
@@ -19,6 +23,19 @@ namespace {
 // Any number, as long as nobody else in the database uses it: the first digits of
 // SHA-256("oneclick").
 constexpr std::int64_t migration_lock = 0x6f6e65636c69636bLL;
+
+// First line of a file whose statements run one by one, for what cannot be in a transaction or
+// would hold its locks too long there. A run that ends in the middle starts the file again: every
+// statement must be right a second time.
+constexpr std::string_view no_transaction_mark = "-- oneclick: no transaction\n";
+
+// A statement that waits for an exclusive lock holds up everybody who comes after it. So it gives
+// up soon, lets them through, and tries again.
+constexpr const char* give_up_soon = "SET lock_timeout = '2s'";
+constexpr const char* wait_without_end = "SET lock_timeout = 0";
+constexpr auto retry_pause = std::chrono::seconds(1);
+constexpr int attempts_max = 100;
+constexpr auto lock_pause = std::chrono::milliseconds(100);
 
 struct Applied {
   std::string name, checksum, applied_at;
@@ -53,8 +70,7 @@ std::map<int, Applied> applied_migrations(pqxx::transaction_base& work) {
 }
 
 // What is applied must be what we know, unchanged and from the first on.
-std::string disagreement(const std::map<int, Applied>& applied) {
-  const auto known = migrations();
+std::string disagreement(const std::map<int, Applied>& applied, std::span<const Migration> known) {
   for (const auto& [number, row] : applied) {
     if (number > static_cast<int>(known.size()))
       return fmt::format(
@@ -72,19 +88,89 @@ std::string disagreement(const std::map<int, Applied>& applied) {
   return {};
 }
 
-void apply(pqxx::connection& connection, const Migration& migration) {
-  pqxx::work work(connection);
-  work.exec(migration.sql);
+// Calls `run` until it gets its locks.
+template <typename Run>
+void with_patience(Run run) {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      run();
+      return;
+    } catch (const pqxx::sql_error& e) {
+      constexpr std::string_view lock_not_available = "55P03";
+      if (e.sqlstate() != lock_not_available || attempt == attempts_max) throw;
+    }
+    std::this_thread::sleep_for(retry_pause);
+  }
+}
+
+void record(pqxx::transaction_base& work, const Migration& migration) {
   work.exec_params("INSERT INTO engine.migrations (number, name, checksum) VALUES ($1, $2, $3)",
                    migration.number, migration.name, migration.checksum);
-  work.commit();
+}
+
+void apply_as_one(pqxx::connection& connection, const Migration& migration) {
+  with_patience([&] {
+    pqxx::work work(connection);
+    work.exec(migration.sql);
+    record(work, migration);
+    work.commit();
+  });
+}
+
+// An index build that was broken off leaves an index that is never used, and whose name is taken.
+void drop_broken_indexes(pqxx::connection& connection, const Migration& migration) {
+  pqxx::nontransaction work(connection);
+  for (const auto& row : work.exec_params(
+           "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i"
+           " JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+           " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+           " WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname IN ('public', 'engine')"
+           " AND strpos($1, c.relname) > 0",
+           migration.sql))
+    work.exec(fmt::format("DROP INDEX CONCURRENTLY {}", row[0].c_str()));
+}
+
+void apply_one_by_one(pqxx::connection& connection, const Migration& migration) {
+  const auto run = [&](std::string_view statement) {
+    pqxx::nontransaction work(connection);
+    work.exec(std::string(statement));
+  };
+  run(wait_without_end);
+  drop_broken_indexes(connection, migration);
+  run(give_up_soon);
+  for (const std::string_view statement : sql_statements(migration.sql)) {
+    if (!statement.contains("CONCURRENTLY")) {
+      with_patience([&] { run(statement); });
+      continue;
+    }
+    // What is done concurrently stands in nobody's way, and cannot be tried again as it is.
+    run(wait_without_end);
+    run(statement);
+    run(give_up_soon);
+  }
+  pqxx::nontransaction work(connection);
+  record(work, migration);
+}
+
+void apply(pqxx::connection& connection, const Migration& migration) {
+  if (migration.sql.starts_with(no_transaction_mark))
+    apply_one_by_one(connection, migration);
+  else
+    apply_as_one(connection, migration);
+}
+
+// Asked for again and again: whoever waited inside a statement would keep an old view of the
+// database, which the runner before it may in turn be waiting for (CREATE INDEX CONCURRENTLY does).
+void lock_out_other_runners(pqxx::nontransaction& work) {
+  while (!work.exec_params("SELECT pg_try_advisory_lock($1)", migration_lock)[0][0].as<bool>())
+    std::this_thread::sleep_for(lock_pause);  // held until the connection ends
 }
 
 void prepare(pqxx::connection& connection) {
   pqxx::nontransaction work(connection);
   work.exec("SET client_min_messages = warning");
-  work.exec_params("SELECT pg_advisory_lock($1)",
-                   migration_lock);  // held until the connection ends
+  lock_out_other_runners(work);
+  work.exec(give_up_soon);
   work.exec("CREATE SCHEMA IF NOT EXISTS engine");
   work.exec(
       "CREATE TABLE IF NOT EXISTS engine.migrations (number integer PRIMARY KEY, name text NOT "
@@ -104,7 +190,7 @@ std::expected<std::vector<MigrationStatus>, std::string> migration_status(
   pqxx::connection connection(database_url);
   pqxx::read_transaction work(connection);
   const auto applied = applied_migrations(work);
-  if (const std::string problem = disagreement(applied); !problem.empty())
+  if (const std::string problem = disagreement(applied, migrations()); !problem.empty())
     return std::unexpected(problem);
   std::vector<MigrationStatus> status;
   for (const Migration& migration : migrations()) {
@@ -121,6 +207,12 @@ std::expected<std::vector<MigrationStatus>, std::string> migration_status(
 
 std::expected<int, std::string> migrate(const std::string& database_url,
                                         const std::function<void(const Migration&)>& on_step) {
+  return migrate_to(database_url, migrations(), on_step);
+}
+
+std::expected<int, std::string> migrate_to(const std::string& database_url,
+                                           std::span<const Migration> known,
+                                           const std::function<void(const Migration&)>& on_step) {
   std::string at = "before the first migration";
   try {
     pqxx::connection connection(database_url);
@@ -130,10 +222,10 @@ std::expected<int, std::string> migrate(const std::string& database_url,
       pqxx::read_transaction work(connection);
       applied = applied_migrations(work);
     }
-    if (std::string problem = disagreement(applied); !problem.empty())
+    if (std::string problem = disagreement(applied, known); !problem.empty())
       return std::unexpected(std::move(problem));
     int steps = 0;
-    for (const Migration& migration : migrations()) {
+    for (const Migration& migration : known) {
       if (applied.contains(migration.number)) continue;
       at = fmt::format("migration {} ({})", migration.number, migration.name);
       apply(connection, migration);

@@ -173,8 +173,9 @@ std::expected<void, PgError> SinkWriter::fold_positions(SinkRows& rows) {
   Holdings holdings = touched_by(rows.fills);
   const Parameters keys = {array_text(holdings, true), array_text(holdings, false)};
   if (auto made = connection_->run(
-          "INSERT INTO public.portfolio_positions (portfolio_id, asset_symbol, quantity)"
-          " SELECT p, s, 0 FROM unnest($1::uuid[], $2::text[]) AS k (p, s) ORDER BY p, s"
+          "INSERT INTO public.portfolio_positions (portfolio_id, asset_symbol, quantity, user_id)"
+          " SELECT k.p, k.s, 0, f.user_id FROM unnest($1::uuid[], $2::text[]) AS k (p, s)"
+          " LEFT JOIN public.portfolios f ON f.id = k.p ORDER BY k.p, k.s"
           " ON CONFLICT (portfolio_id, asset_symbol) DO NOTHING",
           keys);
       !made)
