@@ -120,11 +120,12 @@ std::expected<std::vector<Fault>, std::string> decode_faults(std::string_view bo
     for (const dom::object object : dom::array(root)) {
       const std::string_view kind = object["kind"];
       const auto known = fault_kind_from_text(kind);
-      if (!known) unknown = kind;
+      if (!known) unknown = "kind: \"" + std::string(kind) + "\" is not known";
       Fault fault{
           .kind = known.value_or(FaultKind::lost_ack), .account = {}, .client_order_id = {}};
       for (const auto [key, value] : object) {
         if (key == "account") fault.account = plain(value);
+        if (key == "operation") fault.operation = plain(value);
         if (key == "client_order_id") fault.client_order_id = plain(value);
         if (key == "count") fault.count = std::int64_t{value};
         if (key == "probability") fault.probability = double{value};
@@ -132,11 +133,13 @@ std::expected<std::vector<Fault>, std::string> decode_faults(std::string_view bo
         if (key == "message") fault.message = plain(value);
         if (key == "delay_ms") fault.delay_ms = std::int64_t{value};
       }
+      if (!is_fault_operation(fault.operation) && unknown.empty())
+        unknown = "operation: \"" + fault.operation + "\" is not known";
       list.push_back(fault);
     }
     return list;
   });
-  if (!unknown.empty()) return std::unexpected("kind: \"" + unknown + "\" is not known");
+  if (!unknown.empty()) return std::unexpected(unknown);
   return out;
 }
 

@@ -1,7 +1,10 @@
 #include "connectors/paper/faults.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace oneclick::paper {
 
@@ -21,9 +24,29 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 11> names{{
     {"silent_stream", FaultKind::silent_stream},
 }};
 
+std::string_view name_of(FaultKind kind) {
+  return std::ranges::find(names, kind, &std::pair<std::string_view, FaultKind>::second)->first;
+}
+
 bool concerns_events(FaultKind kind) {
   return kind == FaultKind::duplicate_report || kind == FaultKind::reorder_reports ||
          kind == FaultKind::silent_stream;
+}
+
+constexpr std::string_view any_operation = "any";
+constexpr std::string_view all_queries = "queries";
+constexpr std::array<std::string_view, 4> changes{"order.place", "order.test", "order.cancel",
+                                                  "openOrders.cancelAll"};
+constexpr std::array<std::string_view, 12> queries{
+    "order.status",   "openOrders.status", "allOrders",
+    "account.status", "myTrades",          "ping",
+    "time",           "exchangeInfo",      "depth",
+    "ticker.book",    "ticker.price",      "ticker.24hr"};
+
+bool strikes(const Fault& fault, std::string_view operation) {
+  if (fault.operation == any_operation) return true;
+  if (fault.operation == all_queries) return std::ranges::count(queries, operation) != 0;
+  return fault.operation == operation;
 }
 
 }  // namespace
@@ -34,18 +57,49 @@ std::optional<FaultKind> fault_kind_from_text(std::string_view text) {
   return std::nullopt;
 }
 
+void Faults::replace(std::vector<Fault> faults) {
+  faults_ = std::move(faults);
+  struck_.clear();
+}
+
+std::string Faults::struck_json() const {
+  std::string out;
+  for (const auto& [name, count] : struck_)
+    out += fmt::format(R"({}"{}":{})", out.empty() ? "" : ",", name, count);
+  return "{" + out + "}";
+}
+
+bool is_fault_operation(std::string_view text) {
+  return text == any_operation || text == all_queries || std::ranges::count(changes, text) != 0 ||
+         std::ranges::count(queries, text) != 0;
+}
+
+template <typename Concerns>
 std::optional<Fault> Faults::strike(const std::string& account, const std::string& client_order_id,
-                                    bool on_events) {
+                                    Concerns concerns) {
   for (Fault& f : faults_) {
-    if (concerns_events(f.kind) != on_events || f.count == 0) continue;
+    if (f.count == 0 || !concerns(f)) continue;
     if (!f.account.empty() && f.account != account) continue;
     if (!f.client_order_id.empty() && f.client_order_id != client_order_id) continue;
     if (f.probability < 1 && std::uniform_real_distribution<>(0, 1)(random_) >= f.probability)
       continue;
     if (f.count > 0) --f.count;
+    ++struck_[name_of(f.kind)];
     return f;
   }
   return std::nullopt;
+}
+
+std::optional<Fault> Faults::strike_request(const std::string& operation,
+                                            const std::string& account,
+                                            const std::string& client_order_id) {
+  return strike(account, client_order_id,
+                [&](const Fault& f) { return !concerns_events(f.kind) && strikes(f, operation); });
+}
+
+std::optional<Fault> Faults::strike_events(const std::string& account,
+                                           const std::string& client_order_id) {
+  return strike(account, client_order_id, [](const Fault& f) { return concerns_events(f.kind); });
 }
 
 }  // namespace oneclick::paper

@@ -207,21 +207,21 @@ void Service::on_rest(const net::ServerRequest& request, const std::string& oper
           rest_response({caller.error->http_status, error_json(*caller.error)}, nullptr));
     account = caller.account;
   }
-  if (operation == "order.place")
-    if (const auto fault = faults_.strike(account->id, value_of(params, "newClientOrderId"), false))
-      if (misbehave(*fault, {.operation = operation,
-                             .params = params,
-                             .account = account,
-                             .answer = [this, respond, account](
-                                           const Answer& a) { respond(rest_response(a, account)); },
-                             .cut =
-                                 [respond] {
-                                   net::ServerResponse nothing;
-                                   nothing.status = 0;
-                                   nothing.close = true;
-                                   respond(nothing);
-                                 }}))
-        return send_events();
+  if (const auto fault = fault_of(operation, params, account)) {
+    misbehave(*fault, {.operation = operation,
+                       .params = params,
+                       .account = account,
+                       .answer = [this, respond,
+                                  account](const Answer& a) { respond(rest_response(a, account)); },
+                       .cut =
+                           [respond] {
+                             net::ServerResponse nothing;
+                             nothing.status = 0;
+                             nothing.close = true;
+                             respond(nothing);
+                           }});
+    return send_events();
+  }
   respond(rest_response(api_.call(operation, params, account, now), account));
   send_events();
 }
@@ -249,6 +249,8 @@ net::ServerResponse Service::on_admin(const net::ServerRequest& request) {
   };
   if (request.method == "GET" && request.path == "/admin/ledger")
     return json_response(200, ledger());
+  if (request.method == "GET" && request.path == "/admin/faults")
+    return json_response(200, fmt::format(R"({{"struck":{}}})", faults_.struck_json()));
   if (request.method == "PUT" && request.path == "/admin/faults") {
     auto faults = decode_faults(request.body);
     if (!faults) return refused(faults.error());
@@ -403,62 +405,62 @@ void Service::on_api_message(const Peer& peer, std::string_view message) {
     account = caller.account;
   }
   if (session_method) return on_session_method(session, *request, account);
-  if (method == "order.place")
-    if (const auto fault =
-            faults_.strike(account->id, value_of(request->params, "newClientOrderId"), false))
-      if (misbehave(*fault, {.operation = method,
-                             .params = request->params,
-                             .account = account,
-                             .answer = [this, peer, id = request->id,
-                                        account](const Answer& a) { answer(peer, id, a, account); },
-                             .cut = [peer] { peer->abort(); }}))
-        return send_events();
+  if (const auto fault = fault_of(method, request->params, account)) {
+    misbehave(*fault, {.operation = method,
+                       .params = request->params,
+                       .account = account,
+                       .answer = [this, peer, id = request->id,
+                                  account](const Answer& a) { answer(peer, id, a, account); },
+                       .cut = [peer] { peer->abort(); }});
+    return send_events();
+  }
   answer(peer, request->id, api_.call(method, request->params, account, now_ms()), account);
   send_events();
 }
 
-bool Service::misbehave(const Fault& fault, const Struck& order) {
+// The order's own name is given when it is placed, and named when it is cancelled or asked for.
+std::optional<Fault> Service::fault_of(const std::string& operation, const Params& params,
+                                       const Account* account) {
+  return faults_.strike_request(
+      operation, account == nullptr ? std::string() : account->id,
+      value_of(params, operation == "order.place" ? "newClientOrderId" : "origClientOrderId"));
+}
+
+void Service::misbehave(const Fault& fault, const Struck& request) {
   const auto process = [&] {
-    return api_.call(order.operation, order.params, order.account, now_ms());
+    return api_.call(request.operation, request.params, request.account, now_ms());
   };
   const auto throttled = [&](int status) {
-    order.answer({status, error_json({status, -1003, "Too much request weight used."}),
-                  now_ms() + fault.delay_ms});
+    request.answer({status, error_json({status, -1003, "Too much request weight used."}),
+                    now_ms() + fault.delay_ms});
   };
   switch (fault.kind) {
     case FaultKind::lost_ack:
       static_cast<void>(process());
-      return true;
+      return;
     case FaultKind::late_ack:
-      later(fault.delay_ms, [answer = order.answer, a = process()] { answer(a); });
-      return true;
+      return later(fault.delay_ms, [answer = request.answer, a = process()] { answer(a); });
     case FaultKind::reject:
-      order.answer({400, error_json({400, fault.code, fault.message})});
-      return true;
+      return request.answer({400, error_json({400, fault.code, fault.message})});
     case FaultKind::server_error:
       static_cast<void>(process());
-      order.answer({500, error_json({500, -1000,
-                                     "An unknown error occurred while processing the request."})});
-      return true;
+      return request.answer(
+          {500,
+           error_json({500, -1000, "An unknown error occurred while processing the request."})});
     case FaultKind::throttle:
-      throttled(429);
-      return true;
+      return throttled(429);
     case FaultKind::ban:
-      throttled(418);
-      return true;
+      return throttled(418);
     case FaultKind::disconnect_before:
-      order.cut();
-      return true;
+      return request.cut();
     case FaultKind::disconnect_after:
       static_cast<void>(process());
-      order.cut();
-      return true;
+      return request.cut();
     case FaultKind::duplicate_report:
     case FaultKind::reorder_reports:
     case FaultKind::silent_stream:
-      return false;
+      return;  // strike what is told of an order, not the request
   }
-  return false;
 }
 
 void Service::on_session_method(ApiSession& session, const WsRequest& request, Account* account) {
@@ -533,7 +535,7 @@ void Service::send_events() {
     std::optional<Fault> fault;
     for (auto e = from; e != to && !fault; ++e)
       if (!e->client_order_id.empty())
-        fault = faults_.strike(e->account->id, e->client_order_id, true);
+        fault = faults_.strike_events(e->account->id, e->client_order_id);
     if (fault && fault->kind == FaultKind::reorder_reports) std::reverse(from, to);
     const int times = !fault                                       ? 1
                       : fault->kind == FaultKind::silent_stream    ? 0

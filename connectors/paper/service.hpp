@@ -64,7 +64,7 @@ class Service final : public PaperExchange {
   void send_touch(const SymbolRules& symbol, std::optional<std::uint64_t> only = std::nullopt);
   void send_trade(const Fill& fill);
 
-  // Applies what a fault makes of one order's answer. False: the normal way.
+  // A request and its ways out.
   struct Struck {
     std::string operation;
     Params params;
@@ -72,7 +72,10 @@ class Service final : public PaperExchange {
     std::function<void(const Answer&)> answer;
     std::function<void()> cut;
   };
-  [[nodiscard]] bool misbehave(const Fault& fault, const Struck& order);
+  [[nodiscard]] std::optional<Fault> fault_of(const std::string& operation, const Params& params,
+                                              const Account* account);
+  // What a fault makes of a request, instead of its answer.
+  void misbehave(const Fault& fault, const Struck& request);
   void queue_event(const Account& account, const std::string& client_order_id, std::string json);
   void send_events();
   void send_event(const AccountEvent& event);

@@ -129,6 +129,11 @@ void read_fault(ConfigReader& reader, paper::PaperConfig& config) {
                   "disconnect_after, duplicate_report, reorder_reports, silent_stream");
   if (known) fault.kind = *known;
   reader.text("account", fault.account);
+  reader.text("operation", fault.operation);
+  if (!paper::is_fault_operation(fault.operation))
+    reader.refuse("operation",
+                  "the WebSocket API's name of an operation (order.place, order.cancel, "
+                  "order.status, ...), queries or any");
   reader.text("client_order_id", fault.client_order_id);
   reader.integer("count", -1, 1'000'000'000, fault.count);
   reader.ratio("probability", 0, 1, fault.probability);
