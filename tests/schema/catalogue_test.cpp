@@ -76,10 +76,8 @@ TEST(Catalogue, TheFactsAreTheDocuments) {
 // The comparison itself: each kind of difference is seen.
 TEST(Catalogue, EveryKindOfDifferenceIsSeen) {
   ONECLICK_NEEDS_POSTGRES();
-  const Facts before = [] {
-    PgQuery query = fresh();
-    return facts_of_database(query);
-  }();
+  PgQuery query = fresh();
+  const Facts before = facts_of_database(query);
   for (const char* change :
        {"ALTER TABLE users DROP COLUMN bio",
         "ALTER TABLE users ADD COLUMN shoe_size integer",
@@ -103,11 +101,13 @@ TEST(Catalogue, EveryKindOfDifferenceIsSeen) {
         "CREATE TABLE more (id uuid)",
         "DROP TABLE comment_likes"}) {
     SCOPED_TRACE(change);
-    PgQuery query = fresh();
+    ASSERT_TRUE(query.run("BEGIN").has_value());
     const auto done = query.run(change);
     ASSERT_TRUE(done.has_value()) << done.error();
     EXPECT_NE(facts_of_database(query).tables, before.tables);
+    ASSERT_TRUE(query.run("ROLLBACK").has_value());
   }
+  EXPECT_EQ(facts_of_database(query).tables, before.tables);
 }
 
 TEST(Catalogue, EveryConstraintAndIndexIsInForce) {

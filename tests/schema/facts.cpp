@@ -56,7 +56,8 @@ WHERE p.contype = 'p' AND (cardinality(p.conkey) > 1 OR c.relname = ANY ($1::tex
   AND c.relnamespace = 'public'::regnamespace AND NOT c.relispartition)";
 
 constexpr const char* indexes_sql = R"(
-SELECT c.relname || ' (' || (SELECT string_agg(replace(pg_get_indexdef(i.indexrelid, n, true), '"', '') ||
+SELECT c.relname || ' (' || (SELECT string_agg(
+     replace(pg_get_indexdef(i.indexrelid, n, true), '"', '') ||
      CASE WHEN i.indoption[n - 1] & 1 = 1 THEN ' desc' ELSE '' END, ', ' ORDER BY n)
    FROM generate_series(1, i.indnkeyatts) AS n) || ')' ||
   CASE WHEN i.indisunique THEN ' unique' ELSE '' END

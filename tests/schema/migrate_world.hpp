@@ -1,0 +1,23 @@
+// Rows for databases of every version, and what is compared when one of them has been brought to
+// the newest.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "persistence/pg_query.hpp"
+
+namespace oneclick::test {
+
+// At least one row in every table that version `number` of the schema has, counters as they should
+// be.
+void fill_world(PgQuery& database, int number);
+// Every table of schemas public and engine with the rows of the columns named, as text, sorted.
+// Without the runner's own book-keeping.
+using World = std::map<std::string, std::string>;
+using Columns = std::map<std::string, std::vector<std::string>>;
+[[nodiscard]] Columns columns_of(PgQuery& database);
+[[nodiscard]] World world_of(PgQuery& database, const Columns& columns);
+
+}  // namespace oneclick::test
