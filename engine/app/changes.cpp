@@ -161,6 +161,7 @@ void Changes::on_snapshot_end() {
                                     {"links", links_.size()},
                                     {"feeds", feeds_.size()},
                                     {"api_keys", api_keys_.size()}});
+  targets_.loaded();
 }
 
 void Changes::on_invalid(std::string_view table, std::string_view row, std::string_view problem) {

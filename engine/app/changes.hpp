@@ -25,6 +25,7 @@ struct ChangeTargets {
   std::function<void(ApiKeyId)> api_key_removed;
   std::function<void(ChannelId, UserId, bool)> channel;
   std::function<void(const KillSwitch&)> kill_switch;
+  std::function<void()> loaded;  // all that the database holds was told
 };
 
 class Changes final : public ChangeSink {

@@ -350,7 +350,8 @@ ChangeTargets Daemon::change_targets() {
           .api_key_removed = [this](ApiKeyId id) { ingress_->remove(id); },
           .channel = [this](ChannelId id, UserId creator,
                             bool active) { ingress_->update_channel(id, creator, active); },
-          .kill_switch = [this](const KillSwitch& k) { set_kill_switch(k); }};
+          .kill_switch = [this](const KillSwitch& k) { set_kill_switch(k); },
+          .loaded = [this] { configuration_loaded_ = true; }};
 }
 
 ShardHost& Daemon::host_of(AccountId account) {
@@ -399,7 +400,7 @@ std::vector<std::string> Daemon::not_ready() const {
   std::vector<std::string> reasons;
   if (failed_) reasons.push_back("journal_failed");
   if (stopping_) reasons.push_back("draining");
-  if (!loader_ || !loader_->loaded()) reasons.push_back("configuration_not_loaded");
+  if (!configuration_loaded_) reasons.push_back("configuration_not_loaded");
   if (!market_up_) reasons.push_back("market_data_down");
   if (!std::ranges::all_of(hosts_, [](const auto& h) { return h->sessions_up(); }))
     reasons.push_back("venue_session_down");

@@ -112,6 +112,7 @@ class Daemon {
   std::unique_ptr<EventQuestions> questions_;
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<PgLoader> loader_;
+  std::atomic<bool> configuration_loaded_{false};
   std::unique_ptr<ControlSocket> control_;
   std::atomic<bool> failed_{false};
   std::atomic<bool> stopping_{false};
