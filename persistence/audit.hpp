@@ -17,6 +17,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/crypto.hpp"
@@ -29,9 +30,15 @@ namespace oneclick {
 
 // Signs the chain of audit_logs up to the last row before which all were created before `before`
 // ("2019-11-23" or with a time, UTC). The first of `keys` signs. Returns the position of the
-// newest checkpoint, 0 when there is none. An error where what would leave does not hold.
+// newest such checkpoint, 0 when there is none. An error where what would leave does not hold.
 [[nodiscard]] std::expected<std::int64_t, std::string> make_audit_checkpoint(
     const std::string& database_url, std::span<const MasterKey> keys, const std::string& before);
+
+// Seals and signs where the chains stand now, so that whoever computes them anew is found out, and
+// signs older checkpoints again that were signed under another of `keys`. Nothing is archived for
+// it. Meant for every run of `oneclick maintain` that has a master key.
+[[nodiscard]] std::expected<void, std::string> sign_audit_heads(const std::string& database_url,
+                                                                std::span<const MasterKey> keys);
 
 // Where a chain stood: kept outside the database, it shows that the end was cut off and the head
 // set back.

@@ -52,12 +52,12 @@ SELECT s, 0, decode(repeat('00', 32), 'hex') FROM unnest(ARRAY['audit_logs', 'se
 ON CONFLICT DO NOTHING;
 
 -- Signed outside, under a key that the database never sees: the chain of `source` had this hash at this
--- position, and rows up to it may have left for the archive.
+-- position. With created_before, retention: audit rows up to it may leave for the archive.
 CREATE TABLE IF NOT EXISTS engine.audit_checkpoints (
   source text NOT NULL,
   seq bigint NOT NULL,
   hash bytea NOT NULL,
-  created_before timestamptz NOT NULL,
+  created_before timestamptz,
   made_at timestamptz NOT NULL,
   key_id text NOT NULL,
   signature bytea NOT NULL,
@@ -65,7 +65,8 @@ CREATE TABLE IF NOT EXISTS engine.audit_checkpoints (
 );
 
 -- Old audit rows, many to a row, so that TOAST compresses what they have in common. `entries` is an array with,
--- per audit row in the chain's order, an array: position, id, then the row's columns as the chain hashes them.
+-- per audit row in the chain's order, an array: position, id, hash in hex, then the columns as the chain hashes
+-- them.
 CREATE TABLE IF NOT EXISTS engine.audit_archive (
   first_seq bigint PRIMARY KEY,
   last_seq bigint NOT NULL,
@@ -115,10 +116,17 @@ $$;
 CREATE OR REPLACE FUNCTION engine.queue_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  INSERT INTO engine.audit_queue (source, row_id, row_created_at, row_hash)
-  SELECT TG_TABLE_NAME, r.id, r.created_at AT TIME ZONE 'UTC',
-         engine.audit_row_hash(TG_TABLE_NAME, engine.audit_fields(r))
-    FROM new_rows r;
+  IF TG_TABLE_NAME = 'audit_logs' THEN
+    INSERT INTO engine.audit_queue (source, row_id, row_created_at, row_hash)
+    SELECT 'audit_logs', r.id, r.created_at AT TIME ZONE 'UTC',
+           engine.audit_row_hash('audit_logs', engine.audit_fields(ROW(r.*)::public.audit_logs))
+      FROM new_rows r;
+  ELSE
+    INSERT INTO engine.audit_queue (source, row_id, row_created_at, row_hash)
+    SELECT 'security_events', r.id, r.created_at AT TIME ZONE 'UTC',
+           engine.audit_row_hash('security_events', engine.audit_fields(ROW(r.*)::public.security_events))
+      FROM new_rows r;
+  END IF;
   RETURN NULL;
 END $$;
 CREATE OR REPLACE TRIGGER oneclick_audit AFTER INSERT ON public.audit_logs
@@ -201,7 +209,8 @@ CREATE OR REPLACE FUNCTION engine.audit_archivable(created_before timestamptz) R
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT count(*) FROM engine.audit_chain c
    WHERE c.source = 'audit_logs' AND c.seq <= greatest((SELECT u.seq FROM engine.audit_cut(created_before) u),
-     (SELECT max(k.seq) FROM engine.audit_checkpoints k WHERE k.source = 'audit_logs'))
+     (SELECT max(k.seq) FROM engine.audit_checkpoints k
+       WHERE k.source = 'audit_logs' AND k.created_before IS NOT NULL))
 $$;
 
 -- Moves up to rows_max rows that a checkpoint covers into one row of the archive; returns how many.
@@ -212,12 +221,14 @@ DECLARE
   moved integer;
 BEGIN
   PERFORM pg_advisory_xact_lock(1136212753731275479);
-  SELECT max(k.seq) INTO upto FROM engine.audit_checkpoints k WHERE k.source = 'audit_logs';
+  SELECT max(k.seq) INTO upto FROM engine.audit_checkpoints k
+   WHERE k.source = 'audit_logs' AND k.created_before IS NOT NULL;
   -- A row that is not there any more leaves its place empty, and verification says so.
   INSERT INTO engine.audit_archive (first_seq, last_seq, row_count, first_created_at, last_created_at, entries)
   SELECT min(b.seq), max(b.seq), count(*), min(b.row_created_at), max(b.row_created_at),
-         jsonb_agg(to_jsonb(ARRAY[b.seq::text, b.row_id::text] || engine.audit_fields(b.audit_row)) ORDER BY b.seq)
-    FROM (SELECT c.seq, c.row_id, c.row_created_at, a AS audit_row
+         jsonb_agg(to_jsonb(ARRAY[b.seq::text, b.row_id::text, encode(b.row_hash, 'hex')]
+           || engine.audit_fields(b.audit_row)) ORDER BY b.seq)
+    FROM (SELECT c.seq, c.row_id, c.row_hash, c.row_created_at, a AS audit_row
             FROM engine.audit_chain c LEFT JOIN public.audit_logs a ON a.id = c.row_id
            WHERE c.source = 'audit_logs' AND c.seq <= upto ORDER BY c.seq LIMIT rows_max) b
   HAVING count(*) > 0;
@@ -239,10 +250,10 @@ END $$;
 
 -- For people: the archive as rows again.
 CREATE OR REPLACE VIEW engine.audit_archive_rows AS
-SELECT (e ->> 0)::bigint AS seq, (e ->> 1)::uuid AS id, (e ->> 3)::uuid AS user_id, e ->> 4 AS action,
-       e ->> 5 AS resource_type, e ->> 6 AS resource_id, (e ->> 7)::jsonb AS old_values,
-       (e ->> 8)::jsonb AS new_values, (e ->> 9)::inet AS ip_address, e ->> 10 AS user_agent,
-       (e ->> 11)::timestamp AT TIME ZONE 'UTC' AS created_at
+SELECT (e ->> 0)::bigint AS seq, (e ->> 1)::uuid AS id, (e ->> 4)::uuid AS user_id, e ->> 5 AS action,
+       e ->> 6 AS resource_type, e ->> 7 AS resource_id, (e ->> 8)::jsonb AS old_values,
+       (e ->> 9)::jsonb AS new_values, (e ->> 10)::inet AS ip_address, e ->> 11 AS user_agent,
+       (e ->> 12)::timestamp AT TIME ZONE 'UTC' AS created_at
   FROM engine.audit_archive k CROSS JOIN LATERAL jsonb_array_elements(k.entries) AS e;
 
 -- These are for the roles of 0015, not for everybody.
