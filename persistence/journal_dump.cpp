@@ -105,6 +105,7 @@ void describe(Fields& out, const CopyLink& link) {
   out.id("leader", link.leader);
   out.id("channel", link.channel);
   out.word("sizing_mode", link.sizing_mode);
+  out.decimal("copy_quantity", link.copy_quantity);
   out.word("entry_style", link.entry_style);
   out.word("min_lot_policy", link.min_lot_policy);
   out.word("status", link.status);

@@ -107,7 +107,7 @@ constexpr const char* links_sql =
     "   AND coalesce(c.pricing_yearly, 0) = 0),"  // 25
     " s.until IS NOT NULL, CASE WHEN s.until < 'infinity'"
     "   THEN (extract(epoch FROM s.until) * 1000000)::bigint END,"  // 26..27
-    " q.user_id"                                                    // 28
+    " q.user_id, l.copy_quantity"                                   // 28..29
     " FROM engine.copy_links l"
     " LEFT JOIN public.users u ON u.id = l.follower_user_id"
     " LEFT JOIN public.user_exchanges x ON x.id = l.follower_exchange_id"
@@ -140,7 +140,7 @@ void decode_link_owner(RowFields& f, CopyLink& l) {
 
 void decode_link_sizing(RowFields& f, CopyLink& l) {
   l.sizing_mode = f.word(6, "sizing_mode", sizing_mode_from_text, SizingMode::leader_quantity,
-                         "leader_quantity");
+                         "leader_quantity, fixed_notional, fixed_quantity, fixed_risk");
   l.percentage_e2 = 10'000;
   if (!f.is_null(7)) {
     const auto percentage = Decimal::parse(f.text(7));
@@ -149,6 +149,14 @@ void decode_link_sizing(RowFields& f, CopyLink& l) {
     l.percentage_e2 = static_cast<std::int32_t>(e2);
   }
   l.copy_amount = f.amount(8, "copy_amount");
+  l.copy_quantity = f.amount(29, "copy_quantity");
+  const bool by_amount =
+      l.sizing_mode == SizingMode::fixed_notional || l.sizing_mode == SizingMode::fixed_risk;
+  if (by_amount && !l.copy_amount.is_positive())
+    f.refuse("copy_amount", "NULL", fmt::format("an amount, for {}", to_text(l.sizing_mode)));
+  if (l.sizing_mode == SizingMode::fixed_quantity && !l.copy_quantity.is_positive())
+    f.refuse("copy_quantity", "NULL", "a quantity, for fixed_quantity");
+  if (l.sizing_mode != SizingMode::fixed_quantity) l.copy_quantity = {};
   l.order_notional_max = f.amount(13, "order_notional_max");
   l.position_notional_max = f.amount(14, "position_notional_max");
 }

@@ -286,6 +286,7 @@ LeaderEvent Leader::event_of(std::string_view venue_symbol, std::string_view ord
                              std::string_view trade_id) {
   LeaderEvent event{};
   event.id = fill_event_id(Venue::binance, feed_.account, order_id, trade_id);
+  event.leader_order = leader_order_of(Venue::binance, feed_.account, order_id);
   event.kind = LeaderEventKind::fill;
   event.venue = Venue::binance;
   event.leader = feed_.leader;

@@ -288,9 +288,13 @@ std::expected<LeaderEvent, Problem> leader_trade_of(const Message& message, cons
     return std::unexpected(field_problem(Field::fee, message[Field::fee].text,
                                          "not below the quantity", "a fee below the quantity"));
   }
+  const AccountId account{message.has(Field::exchange_id) ? message[Field::exchange_id].uuid
+                                                          : Uuid{}};
+  if (message.has(Field::order_id))
+    event.leader_order = leader_order_of(event.venue, account, message[Field::order_id].text);
   if (message.has(Field::order_id) && message.has(Field::trade_id)) {
-    event.id = fill_event_id(event.venue, AccountId{message[Field::exchange_id].uuid},
-                             message[Field::order_id].text, message[Field::trade_id].text);
+    event.id = fill_event_id(event.venue, account, message[Field::order_id].text,
+                             message[Field::trade_id].text);
     return event;
   }
   const std::string key = given_key(message, caller);

@@ -186,6 +186,8 @@ void tables_fields(Archive& a, T& t) {
   a.dense(t.free_links);
   a.dense(t.filters);
   a.value(t.free_filter);
+  a.dense(t.terms);
+  a.value(t.free_terms);
   a.each(t.accounts);
   a.dense(t.balances);
   a.dense(t.holdings);

@@ -105,19 +105,31 @@ const std::vector<Index>& links_of(const Tables& t, Index source) {
   return source == none ? nobody : t.sources[source].links;
 }
 
+// The order's earlier fill; null, and remembered, when this is its first.
+const LeaderOrder* seen_order(LeaderPosition& position, const LeaderEvent& e) {
+  if (e.leader_order == 0) return nullptr;
+  for (const LeaderOrder& known : position.orders)
+    if (known.order == e.leader_order) return &known;
+  position.orders[position.orders_seen++ % position.orders.size()] = {
+      .first_fill = e.id, .order = e.leader_order, .time_ns = e.event_time_ns};
+  return nullptr;
+}
+
 // Sells close the fraction of the tracked position that was sold; a position from before the
 // baseline is not tracked, so selling it asks for nothing.
 void on_fill(Step& s, const LeaderEvent& e) {
   Tables& t = s.t;
   const Index source = t.source_of(e.leader.value, false);
   const Index symbol = t.symbol_of(e.symbol);
-  Decimal& position = t.leader_positions[t.leader_position_of(source, symbol)].quantity;
+  const Index place = t.leader_position_of(source, symbol);
+  Decimal& position = t.leader_positions[place].quantity;
   const Decimal before = position;
   const Decimal change = e.side == Side::buy ? e.quantity - e.base_fee : -(e.quantity + e.base_fee);
   position = max(Decimal{}, before + change);
   Request request = make_request(s, e, symbol);
   if (e.side == Side::buy) {
     request.ask = Ask::buy;
+    request.order_seen = seen_order(t.leader_positions[place], e);
   } else if (!before.is_positive()) {
     request.ask = Ask::nothing;
     request.refusal = Reason::no_position;

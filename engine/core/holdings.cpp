@@ -131,6 +131,13 @@ bool balance_matters(const Tables& t, const Balance& balance) {
          balance.locked != b.locked;
 }
 
+void drop_terms(Tables& t, Link& link) {
+  if (link.terms == none) return;
+  t.terms[link.terms].next_free = t.free_terms;
+  t.free_terms = link.terms;
+  link.terms = none;
+}
+
 void drop_link_if_done(Tables& t, Index link) {
   Link& l = t.links[link];
   if (!l.in_use || !l.removed || l.open_orders != 0) return;
@@ -142,8 +149,9 @@ void drop_link_if_done(Tables& t, Index link) {
     t.filters[l.filter].next_free = t.free_filter;
     t.free_filter = l.filter;
   }
+  drop_terms(t, l);
   std::memset(static_cast<void*>(&l), 0, sizeof l);
-  l.place = l.source = l.first_holding = l.filter = none;
+  l.place = l.source = l.first_holding = l.filter = l.terms = none;
   t.free_links.push_back(link);
 }
 

@@ -18,6 +18,7 @@ void release_reservation(Tables& t, Order& order);
 [[nodiscard]] i128 available_fine(const Tables& t, AccountSlot slot, Index asset);
 void on_balance(Tables& t, const Balance& balance);
 [[nodiscard]] bool balance_matters(const Tables& t, const Balance& balance);
+void drop_terms(Tables& t, Link& link);
 // A link that is gone from the database goes for good once it holds nothing and has no orders.
 void drop_link_if_done(Tables& t, Index link);
 

@@ -46,7 +46,7 @@ Index add_link(Tables& t, LinkId id) {
   std::memset(static_cast<void*>(&l), 0, sizeof l);
   l.id = id;
   l.in_use = true;
-  l.slot = l.source = l.place = l.first_holding = l.filter = none;
+  l.slot = l.source = l.place = l.first_holding = l.filter = l.terms = none;
   l.arrival = ++t.arrivals;
   t.link_index.insert(hash_of(id), at);
   return at;
@@ -86,6 +86,32 @@ void set_filter(Tables& t, Link& link, const CopyLink& told) {
   set.next_free = none;
   for (std::size_t i = 0; i < link.symbol_count; ++i) set.symbols[i] = t.symbol_of(told.symbols[i]);
   t.filters[link.filter] = set;
+}
+
+RareTerms terms_of(const CopyLink& told) {
+  RareTerms terms{};
+  terms.copy_quantity = told.copy_quantity;
+  terms.next_free = none;
+  return terms;
+}
+RareTerms terms_of(const Tables& t, const Link& link) {
+  return link.terms == none ? terms_of(CopyLink{}) : t.terms[link.terms];
+}
+bool same(const RareTerms& a, const RareTerms& b) {
+  return a.copy_quantity == b.copy_quantity;
+}
+
+void set_terms(Tables& t, Link& link, const CopyLink& told) {
+  const RareTerms terms = terms_of(told);
+  if (same(terms, terms_of(CopyLink{}))) return drop_terms(t, link);
+  if (link.terms == none && t.free_terms != none) {
+    link.terms = t.free_terms;
+    t.free_terms = t.terms[link.terms].next_free;
+  } else if (link.terms == none) {
+    t.terms.emplace_back();
+    link.terms = static_cast<Index>(t.terms.size() - 1);
+  }
+  t.terms[link.terms] = terms;
 }
 
 // Another account: what was bought on the old one stays there and is the link's no more.
@@ -133,7 +159,8 @@ bool link_differs(const Tables& t, const CopyLink& l) {
            same_symbols(t, h, l) && h.percentage_e2 == l.percentage_e2 &&
            h.slippage_bps_max == l.slippage_bps_max && h.entry_ttl_ms == l.entry_ttl_ms &&
            h.copy_amount == l.copy_amount && h.order_notional_max == l.order_notional_max &&
-           h.position_notional_max == l.position_notional_max && h.version == l.version);
+           h.position_notional_max == l.position_notional_max &&
+           same(terms_of(t, h), terms_of(l)) && h.version == l.version);
 }
 
 void on_link(Step& s, const CopyLink& l) {
@@ -166,6 +193,7 @@ void on_link(Step& s, const CopyLink& l) {
   h.subscription_active = l.subscription_active;
   h.removed = false;
   set_filter(t, h, l);
+  set_terms(t, h, l);
   move_to_account(t, at, slot);
   if (h.place == none) join_source(t, at, source);
 }

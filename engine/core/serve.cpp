@@ -7,6 +7,7 @@
 #include "engine/core/order.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
+#include "engine/domain/identity.hpp"
 
 namespace oneclick::core {
 
@@ -42,6 +43,17 @@ Verdict skipped(Reason reason, i128 wanted_fine, i128 residual_fine, Cap cap = C
 }
 Verdict carried(i128 wanted_fine, i128 residual_fine) {
   return {Outcome::carried, Reason::none, Cap::none, wanted_fine, residual_fine, OrderKey{}};
+}
+
+// Into the order that an earlier fill of the same leader order made; nil when it made none.
+Verdict coalesced_into(const LeaderOrder& seen, const Link& link, const Holding* h) {
+  const bool made = h != nullptr && h->leader_order == seen.order;
+  return {Outcome::coalesced,
+          Reason::none,
+          Cap::none,
+          0,
+          0,
+          made ? order_key(seen.first_fill, link.id, 0, 0, seen.time_ns) : OrderKey{}};
 }
 
 bool killed(const Tables& t, const Request& r, const Link& link, Venue venue) {
@@ -98,25 +110,44 @@ Reason refusal_of_entry(const Step& s, const Request& r, const Link& link) {
        .instrument_known = known,
        .trading = known ? s.t.instruments[r.instrument].instrument.status : TradingStatus::halted,
        .signal_type = r.event.signal_type,
-       .has_quantity = r.event.quantity.is_positive(),
+       .has_quantity =
+           link.sizing_mode != SizingMode::leader_quantity || r.event.quantity.is_positive(),
        .has_price = r.has_price});
 }
 
-EntryDemand demand_of(const Step& s, Request& r, const Link& link, const Holding* h) {
+std::int32_t percentage_of(const Request& r, const Link& link) {
+  return r.percentage_e2 != 0 ? r.percentage_e2 : link.percentage_e2;
+}
+Decimal amount_of(const Request& r, const Link& link) {
+  return r.copy_amount.is_positive() ? r.copy_amount : link.copy_amount;
+}
+
+Wished wish_of(const Tables& t, const Request& r, const Link& link, Decimal price) {
+  return wish_for(
+      {.mode = link.sizing_mode,
+       .leader_quantity = r.event.quantity,
+       .percentage_e2 = percentage_of(r, link),
+       .copy_amount = amount_of(r, link),
+       .copy_quantity = link.terms == none ? Decimal{} : t.terms[link.terms].copy_quantity,
+       .price = price,
+       .stop_loss = r.event.stop_loss});
+}
+
+EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const Holding* h,
+                      Decimal price, i128 wished_fine) {
   const InstrumentEntry& i = s.t.instruments[r.instrument];
   const bool market = link.entry_style == EntryStyle::market;
   const i128 residual = h == nullptr ? 0 : h->residual_e12;
-  const std::int32_t percentage = r.percentage_e2 != 0 ? r.percentage_e2 : link.percentage_e2;
-  return {.wanted_fine = share_of(r.event.quantity, percentage) + residual,
+  return {.wanted_fine = wished_fine + residual,
           .residual_fine = residual,
-          .price = market ? r.event.touch.ask : capped_at(s.t, r, link),
+          .price = price,
           .price_min = market ? Decimal{} : i.instrument.price_min,
           .price_max = market ? Decimal{} : i.instrument.price_max,
           .lots = lot_rules(i.instrument, market ? OrderType::market : OrderType::limit_ioc),
           .policy = link.min_lot_policy,
           .order_notional_max = link.order_notional_max,
           .position_notional_max = link.position_notional_max,
-          .copy_amount = r.copy_amount.is_positive() ? r.copy_amount : link.copy_amount,
+          .copy_amount = is_capped_by_amount(link.sizing_mode) ? amount_of(r, link) : Decimal{},
           .event_notional_max = r.event_notional_max,
           .position_quantity = h == nullptr ? Decimal{} : h->quantity + h->entries_in_flight,
           .event_notional = r.event_notional,
@@ -152,6 +183,7 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   o.outcome_due = true;
   Holding& h = t.holdings[o.holding];
   h.residual_e12 = size.residual_fine;
+  h.leader_order = r.event.leader_order;
   h.entries_in_flight += size.quantity;
   t.balances[t.find_balance(link.slot, t.instruments[r.instrument].quote)].reserved_e12 +=
       o.reserved_e12;
@@ -165,11 +197,19 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   const Link& link = t.links[link_at];
   find_instrument(t, r, t.accounts[link.slot].account.venue);
   if (const Reason refused = refusal_of_entry(s, r, link); refused != Reason::none) {
-    const std::int32_t percentage = r.percentage_e2 != 0 ? r.percentage_e2 : link.percentage_e2;
-    return tell(s, r, link_at, rank, skipped(refused, share_of(r.event.quantity, percentage), 0));
+    const bool shared = link.sizing_mode == SizingMode::leader_quantity;
+    const i128 wanted = shared ? share_of(r.event.quantity, percentage_of(r, link)) : 0;
+    return tell(s, r, link_at, rank, skipped(refused, wanted, 0));
   }
   const Index held = t.find_holding(link_at, r.symbol);
-  const EntryDemand demand = demand_of(s, r, link, held == none ? nullptr : &t.holdings[held]);
+  const Holding* const holding = held == none ? nullptr : &t.holdings[held];
+  if (r.order_seen != nullptr && is_per_order(link.sizing_mode))
+    return tell(s, r, link_at, rank, coalesced_into(*r.order_seen, link, holding));
+  const Decimal price =
+      link.entry_style == EntryStyle::market ? r.event.touch.ask : capped_at(t, r, link);
+  const Wished wished = wish_of(t, r, link, price);
+  if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
+  const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine);
   const EntrySize size = size_entry(demand);
   if (size.reason != Reason::none)
     return tell(s, r, link_at, rank,
@@ -206,8 +246,7 @@ i128 wanted_of_exit(const Tables& t, const Request& r, const Holding& h, const L
       return available - mul_div(rest, r.kept, r.kept_of, Round::up).e8();
     }
     case Ask::sell_quantity: {
-      const std::int32_t percentage = r.percentage_e2 != 0 ? r.percentage_e2 : link.percentage_e2;
-      return share_of(r.event.quantity, percentage) + owed;
+      return share_of(r.event.quantity, percentage_of(r, link)) + owed;
     }
     case Ask::close_signal: {
       const Index opened = t.find_signal(h.link, r.event.signal);
@@ -307,6 +346,7 @@ Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
           .symbol = symbol,
           .kept = Decimal{},
           .kept_of = Decimal{},
+          .order_seen = nullptr,
           .percentage_e2 = 0,
           .copy_amount = Decimal{},
           .has_price = fresh && event.touch.ask.is_positive(),

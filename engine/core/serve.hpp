@@ -22,8 +22,10 @@ struct Request {
   Index symbol;  // none: no instrument has it
   Decimal kept;
   Decimal kept_of;
-  std::int32_t percentage_e2;  // zero: the link's
-  Decimal copy_amount;         // zero: the link's
+  // Of fills: an earlier one of the same order decided for links with one size per order.
+  const LeaderOrder* order_seen;  // null: this is the first
+  std::int32_t percentage_e2;     // zero: the link's
+  Decimal copy_amount;            // zero: the link's
   bool has_price;
   Decimal event_notional;      // of the followers served so far
   Decimal event_notional_max;  // this shard's part; zero: none

@@ -128,6 +128,22 @@ i128 cost_fine(Decimal notional, std::int32_t fee_bps) {
   return min(notional, enough).e8() * (bps + fee_bps);
 }
 
+Wished wish_for(const Wish& w) {
+  switch (w.mode) {
+    case SizingMode::leader_quantity:
+      if (!w.leader_quantity.is_positive()) return {0, Reason::no_quantity};
+      return {share_of(w.leader_quantity, w.percentage_e2), Reason::none};
+    case SizingMode::fixed_notional:
+      return {to_fine(div(w.copy_amount, w.price, Round::down)), Reason::none};
+    case SizingMode::fixed_quantity:
+      return {to_fine(w.copy_quantity), Reason::none};
+    case SizingMode::fixed_risk:
+      if (!w.stop_loss.is_positive() || w.stop_loss >= w.price) return {0, Reason::no_stop};
+      return {to_fine(div(w.copy_amount, w.price - w.stop_loss, Round::down)), Reason::none};
+  }
+  return {0, Reason::no_quantity};
+}
+
 EntrySize size_entry(const EntryDemand& d) {
   Decimal quantity = d.wanted_fine > 0 ? to_lots(from_fine(d.wanted_fine), d.lots) : Decimal{};
   if (const Reason small = too_small(quantity, d.price, d.lots); small != Reason::none) {

@@ -27,6 +27,30 @@ struct LotRules {
   return leader_quantity.e8() * percentage_e2;
 }
 
+// What an entry asks for before residual, caps and rounding, by the link's mode.
+struct Wish {
+  SizingMode mode;
+  Decimal leader_quantity;  // zero: none was told
+  std::int32_t percentage_e2;
+  Decimal copy_amount;
+  Decimal copy_quantity;
+  Decimal price;      // what a unit costs at most
+  Decimal stop_loss;  // of the signal; zero: none
+};
+struct Wished {
+  i128 fine;
+  Reason reason;  // none, or why it cannot be said
+};
+[[nodiscard]] Wished wish_for(const Wish& wish);
+// One size for a whole order of the leader's, however many fills it comes in.
+[[nodiscard]] constexpr bool is_per_order(SizingMode mode) {
+  return mode != SizingMode::leader_quantity;
+}
+// Whether copy_amount limits the notional, or is the size itself.
+[[nodiscard]] constexpr bool is_capped_by_amount(SizingMode mode) {
+  return mode == SizingMode::leader_quantity || mode == SizingMode::fixed_quantity;
+}
+
 // What an order reserves: its notional and the taker's fee on it, in 1e-12.
 [[nodiscard]] i128 cost_fine(Decimal notional, std::int32_t fee_bps);
 

@@ -141,7 +141,7 @@ Index Tables::source_of(const Uuid& id, bool is_channel) {
 Index Tables::leader_position_of(Index source, Index symbol) {
   if (const Index found = find_leader_position(source, symbol); found != none) return found;
   leader_positions.push_back(
-      {.quantity = Decimal{}, .source = source, .symbol = symbol, .unused = 0});
+      {.quantity = Decimal{}, .source = source, .symbol = symbol, .orders_seen = 0, .orders = {}});
   const auto added = static_cast<Index>(leader_positions.size() - 1);
   leader_position_index.insert(pair_key(source, symbol), added);
   return added;

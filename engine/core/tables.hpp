@@ -31,12 +31,20 @@ struct Source {
   std::vector<Index> links;  // not stopped
 };
 
+// An order of a leader's that followers with one size per order have copied: by its first fill.
+struct LeaderOrder {
+  EventId first_fill;
+  std::uint64_t order;  // LeaderEvent::leader_order
+  std::int64_t time_ns;
+};
+
 // What a leader holds of a symbol, by the fills taken since the feed's baseline.
 struct LeaderPosition {
   Decimal quantity;
   Index source;
   Index symbol;
-  std::uint64_t unused;
+  std::uint64_t orders_seen;
+  std::array<LeaderOrder, 16> orders;  // buys; the latest, order n at n % 16
 };
 
 struct Link {
@@ -54,6 +62,7 @@ struct Link {
   Index place;  // in the source's list; none while stopped
   Index first_holding;
   Index filter;  // in Tables::filters
+  Index terms;   // in Tables::terms; none for most
   std::int32_t percentage_e2;
   std::int32_t slippage_bps_max;
   Index open_orders;  // and ended ones that are kept
@@ -68,7 +77,14 @@ struct Link {
   bool in_use;
   bool removed;  // gone from the database; kept while it holds something or has orders
   std::uint8_t unused[6];
-  std::uint64_t unused_too;
+  std::uint32_t unused_too;
+};
+
+// Terms that few links have.
+struct RareTerms {
+  Decimal copy_quantity;
+  Index next_free;
+  Index unused[3];
 };
 
 struct FilterSet {
@@ -110,7 +126,8 @@ struct Holding {
   Index next;  // of the same link
   Index first_order;
   Index first_signal;
-  Index unused[3];
+  Index unused;
+  std::uint64_t leader_order;  // of the last entry; 0: none, or not known
 };
 
 // What a signal opened for a link and is not sold yet.
@@ -225,8 +242,9 @@ struct Deadline {
 template <typename T>
 inline constexpr bool is_dense = std::has_unique_object_representations_v<T>;
 static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> &&
-              is_dense<BalanceEntry> && is_dense<Holding> && is_dense<SignalPosition> &&
-              is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent>);
+              is_dense<RareTerms> && is_dense<BalanceEntry> && is_dense<Holding> &&
+              is_dense<SignalPosition> && is_dense<Trade> && is_dense<Order> &&
+              is_dense<SeenEvent>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -255,6 +273,8 @@ struct Tables {
   std::vector<Index> free_links;
   std::vector<FilterSet> filters;
   Index free_filter = none;
+  std::vector<RareTerms> terms;
+  Index free_terms = none;
   std::vector<AccountEntry> accounts;
   std::vector<BalanceEntry> balances;
   std::vector<Holding> holdings;

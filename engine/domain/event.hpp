@@ -64,6 +64,8 @@ struct LeaderEvent {
   SignalId signal;         // of signals
   UserId target;           // of one-click copies: the only user it is for
   Symbol symbol;
+  std::uint64_t
+      leader_order;   // of fills: which order of the leader's, see identity.hpp; 0: not known
   Decimal quantity;   // base units; zero where a signal suggests none
   Decimal price;      // leader's fill price or signal's entry price; zero when absent
   Decimal base_fee;   // fee the leader paid in the base asset: the position grew by that less

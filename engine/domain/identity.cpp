@@ -76,6 +76,15 @@ EventId fill_event_id(Venue venue, AccountId account, std::string_view order_id,
   return {unordered(m.digest())};
 }
 
+std::uint64_t leader_order_of(Venue venue, AccountId account, std::string_view order_id) {
+  Message m;
+  m.add("leader order");
+  m.add(to_text(venue));
+  m.add(account.value);
+  m.add(order_id);
+  return unordered(m.digest()).high | 1;
+}
+
 EventId signal_event_id(SignalId signal, LeaderEventKind kind, std::int64_t version) {
   Message m;
   m.add("signal");

@@ -15,6 +15,9 @@ namespace oneclick {
 [[nodiscard]] EventId signal_event_id(SignalId signal, LeaderEventKind kind, std::int64_t version);
 // One-click copy: (signal, user).
 [[nodiscard]] EventId copy_event_id(SignalId signal, UserId user);
+// Which order a fill belongs to; never zero.
+[[nodiscard]] std::uint64_t leader_order_of(Venue venue, AccountId account,
+                                            std::string_view order_id);
 // A leader trade posted by a program without venue ids: from the caller and its idempotency key.
 [[nodiscard]] EventId request_event_id(UserId caller, std::string_view idempotency_key);
 

@@ -12,7 +12,14 @@
 
 namespace oneclick {
 
-enum class SizingMode : std::uint8_t { leader_quantity = 1 };
+// What an entry's size is measured by. The fixed ones and follower_equity give one size per order
+// of the leader, however many fills it comes in.
+enum class SizingMode : std::uint8_t {
+  leader_quantity = 1,  // percentage of the leader's quantity
+  fixed_notional,       // copy_amount, in quote
+  fixed_quantity,       // copy_quantity, in base units
+  fixed_risk,           // what loses copy_amount when the signal's stop is hit
+};
 enum class EntryStyle : std::uint8_t { capped = 1, market = 2 };
 enum class MinLotPolicy : std::uint8_t { carry = 1, skip = 2, round_up = 3 };
 enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, quarantined };
@@ -49,7 +56,9 @@ struct CopyLink {
   std::int32_t percentage_e2;     // copy_percentage * 100: 1..99999; 10000 where the row has NULL
   std::int32_t slippage_bps_max;  // 0..10000, for entry_style capped
   std::int64_t entry_ttl_ms;
-  Decimal copy_amount;            // caps the notional in quote; zero: none
+  // In quote: what fixed_notional buys for, what fixed_risk may lose; otherwise caps the notional.
+  Decimal copy_amount;            // zero: none
+  Decimal copy_quantity;          // of fixed_quantity; zero otherwise
   Decimal order_notional_max;     // zero: none
   Decimal position_notional_max;  // zero: none
   std::int64_t version;

@@ -94,6 +94,8 @@ std::string_view to_text(Reason reason) {
       return "no_quantity";
     case Reason::no_price:
       return "no_price";
+    case Reason::no_stop:
+      return "no_stop";
     case Reason::no_position:
       return "no_position";
     case Reason::below_min_lot:
@@ -139,6 +141,7 @@ bool is_retryable(Reason reason) {
     case Reason::not_reconciled:
     case Reason::venue_halted:
     case Reason::no_price:
+    case Reason::no_stop:
     case Reason::rate_budget:
     case Reason::session_down:
     case Reason::overload:
@@ -207,6 +210,12 @@ std::string_view to_text(SizingMode mode) {
   switch (mode) {
     case SizingMode::leader_quantity:
       return "leader_quantity";
+    case SizingMode::fixed_notional:
+      return "fixed_notional";
+    case SizingMode::fixed_quantity:
+      return "fixed_quantity";
+    case SizingMode::fixed_risk:
+      return "fixed_risk";
   }
   return "?";
 }
@@ -246,7 +255,8 @@ std::string_view to_text(LinkStatus status) {
   return "?";
 }
 std::optional<SizingMode> sizing_mode_from_text(std::string_view text) {
-  return find(text, std::array{SizingMode::leader_quantity});
+  return find(text, std::array{SizingMode::leader_quantity, SizingMode::fixed_notional,
+                               SizingMode::fixed_quantity, SizingMode::fixed_risk});
 }
 std::optional<EntryStyle> entry_style_from_text(std::string_view text) {
   return find(text, std::array{EntryStyle::capped, EntryStyle::market});

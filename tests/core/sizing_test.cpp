@@ -98,6 +98,154 @@ TEST(Sizing, RoundsCapsAndNames) {
   }
 }
 
+struct WishCase {
+  const char* name;
+  SizingMode mode;
+  const char* leader;
+  std::int32_t percentage_e2;
+  const char* amount;
+  const char* quantity;
+  const char* price;
+  const char* stop;
+  const char* wished;
+  Reason reason;
+};
+// clang-format off
+const WishCase wishes[] = {
+  // name                  mode                          leader  p       amount  qty     price  stop    wished     reason
+  {"percent of leader",    SizingMode::leader_quantity,  "3",    2'500,  "0",    "0",    "10",  "0",    "0.75",    Reason::none},
+  {"more than the leader", SizingMode::leader_quantity,  "3",    99'999, "0",    "0",    "10",  "0",    "29.9997", Reason::none},
+  {"amount is no size",    SizingMode::leader_quantity,  "3",    10'000, "5",    "0",    "10",  "0",    "3",       Reason::none},
+  {"leader says nothing",  SizingMode::leader_quantity,  "0",    10'000, "5",    "9",    "10",  "0",    "0",       Reason::no_quantity},
+  {"amount at the price",  SizingMode::fixed_notional,   "3",    10'000, "25",   "0",    "10",  "0",    "2.5",     Reason::none},
+  {"amount, no leader",    SizingMode::fixed_notional,   "0",    10'000, "25",   "0",    "10",  "0",    "2.5",     Reason::none},
+  {"amount, not percent",  SizingMode::fixed_notional,   "3",    1'000,  "25",   "0",    "10",  "0",    "2.5",     Reason::none},
+  {"amount rounds inward", SizingMode::fixed_notional,   "3",    10'000, "10",   "0",    "3",   "0",    "3.33333333", Reason::none},
+  {"quantity",             SizingMode::fixed_quantity,   "3",    1'000,  "25",   "0.7",  "10",  "0",    "0.7",     Reason::none},
+  {"quantity, no leader",  SizingMode::fixed_quantity,   "0",    1'000,  "0",    "0.7",  "10",  "0",    "0.7",     Reason::none},
+  {"risk to the stop",     SizingMode::fixed_risk,       "3",    10'000, "25",   "0",    "10",  "9.5",  "50",      Reason::none},
+  {"risk, wide stop",      SizingMode::fixed_risk,       "3",    10'000, "25",   "0",    "10",  "5",    "5",       Reason::none},
+  {"risk rounds inward",   SizingMode::fixed_risk,       "3",    10'000, "10",   "0",    "10",  "7",    "3.33333333", Reason::none},
+  {"risk without a stop",  SizingMode::fixed_risk,       "3",    10'000, "25",   "0",    "10",  "0",    "0",       Reason::no_stop},
+  {"stop at the price",    SizingMode::fixed_risk,       "3",    10'000, "25",   "0",    "10",  "10",   "0",       Reason::no_stop},
+  {"stop above the price", SizingMode::fixed_risk,       "3",    10'000, "25",   "0",    "10",  "10.01","0",       Reason::no_stop},
+};
+// clang-format on
+
+TEST(Sizing, EachModeAsksForItsOwnSize) {
+  for (const WishCase& c : wishes) {
+    const Wished wished = wish_for({.mode = c.mode,
+                                    .leader_quantity = dec(c.leader),
+                                    .percentage_e2 = c.percentage_e2,
+                                    .copy_amount = dec(c.amount),
+                                    .copy_quantity = dec(c.quantity),
+                                    .price = dec(c.price),
+                                    .stop_loss = dec(c.stop)});
+    EXPECT_EQ(from_fine(wished.fine), dec(c.wished)) << c.name;
+    EXPECT_EQ(wished.reason, c.reason) << c.name << " " << to_text(wished.reason);
+  }
+}
+
+CopyLink sized(SizingMode mode, const char* amount, const char* quantity) {
+  CopyLink link = make_link(0);
+  link.sizing_mode = mode;
+  link.copy_amount = dec(amount);
+  link.copy_quantity = dec(quantity);
+  return link;
+}
+
+// Two hundred fills of one order are one entry, not two hundred.
+TEST(Sizing, AFixedSizeIsTakenOncePerOrderOfTheLeader) {
+  for (const CopyLink& link : {sized(SizingMode::fixed_notional, "201", "0"),
+                               sized(SizingMode::fixed_quantity, "0", "2")}) {
+    World w;
+    w.add_instrument(btc_instrument());
+    w.add_follower(0, link);
+    OrderKey first{};
+    for (int i = 0; i < 200; ++i) {
+      LeaderEvent e = w.leader_fill(Side::buy, "0.5");
+      e.leader_order = 77;
+      w.give(make_event(e));
+      if (i == 0) {
+        first = w.last_place().key;
+        w.fill_whole(w.last_place());
+      }
+    }
+    EXPECT_EQ(w.heard.of(IntentKind::place).size(), 1u);
+    EXPECT_EQ(w.held(0), dec("2"));
+    const auto outcomes = w.heard.outcomes();
+    ASSERT_EQ(outcomes.size(), 200u);
+    EXPECT_EQ(outcomes[0].outcome, Outcome::copied);
+    for (std::size_t i = 1; i < outcomes.size(); ++i) {
+      EXPECT_EQ(outcomes[i].outcome, Outcome::coalesced);
+      EXPECT_EQ(outcomes[i].order, first);
+    }
+    LeaderEvent other = w.leader_fill(Side::buy, "0.5");
+    other.leader_order = 78;
+    w.give(make_event(other));
+    EXPECT_EQ(w.heard.of(IntentKind::place).size(), 2u) << "another order is another entry";
+  }
+}
+
+TEST(Sizing, FillsOfOrdersThatNobodyNamedAreEntriesOfTheirOwn) {
+  World w;
+  w.add_instrument(btc_instrument());
+  w.add_follower(0, sized(SizingMode::fixed_quantity, "0", "2"));
+  w.leader(Side::buy, "0.5");
+  w.leader(Side::buy, "0.5");
+  EXPECT_EQ(w.heard.of(IntentKind::place).size(), 2u);
+}
+
+TEST(Sizing, AFixedSizeIsSoldByTheLeadersFraction) {
+  World w;
+  w.add_instrument(btc_instrument());
+  w.add_follower(0, sized(SizingMode::fixed_quantity, "0", "2"));
+  w.leader(Side::buy, "10");
+  w.fill_whole(w.last_place());
+  w.leader(Side::sell, "5");
+  EXPECT_EQ(w.last_place().side, Side::sell);
+  EXPECT_EQ(w.last_place().quantity, dec("1"));
+}
+
+TEST(Sizing, RiskIsMeasuredToTheSignalsStop) {
+  World w;
+  w.add_instrument(btc_instrument());
+  CopyLink link = sized(SizingMode::fixed_risk, "21", "0");
+  link.leader = {};
+  link.channel = channel_id();
+  link.entry_style = EntryStyle::market;
+  w.add_follower(0, link);
+  LeaderEvent e = w.signal(LeaderEventKind::signal_published, 1, SignalType::buy);
+  e.stop_loss = dec("95");
+  w.give(make_event(e));
+  EXPECT_EQ(w.last_place().quantity, dec("4.2")) << "21 / (100 - 95)";
+  LeaderEvent bare = w.signal(LeaderEventKind::signal_published, 2, SignalType::buy, "3");
+  w.give(make_event(bare));
+  EXPECT_EQ(w.heard.outcomes().back().reason, Reason::no_stop);
+}
+
+// A replayed state knows which orders were copied, and the rare terms of each link.
+TEST(Sizing, FixedSizesSurviveARestart) {
+  World w;
+  w.add_instrument(btc_instrument());
+  w.add_follower(0, sized(SizingMode::fixed_quantity, "0", "2"));
+  LeaderEvent e = w.leader_fill(Side::buy, "0.5");
+  e.leader_order = 77;
+  w.give(make_event(e));
+  auto loaded = Core::load(w.core.save());
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->state_hash(), w.core.state_hash());
+  w.core = std::move(*loaded);
+  LeaderEvent more = w.leader_fill(Side::buy, "0.5");
+  more.leader_order = 77;
+  w.give(make_event(more));
+  EXPECT_EQ(w.heard.of(IntentKind::place).size(), 1u);
+  LeaderEvent other = w.leader_fill(Side::buy, "0.5");
+  other.leader_order = 78;
+  w.give(make_event(other));
+  EXPECT_EQ(w.last_place().quantity, dec("2"));
+}
+
 TEST(Sizing, TheLargestNumbersNeitherWrapNorOverspend) {
   EntryDemand d{};
   d.wanted_fine = share_of(dec("999999999999.99"), 99'999);

@@ -74,6 +74,7 @@ TEST(Schema, CopyLinksRefuseWhatCannotBe) {
            {"entry_ttl_ms", "0"},
            {"order_notional_max", "-1"},
            {"position_notional_max", "0"},
+           {"copy_quantity", "0"},
            {"symbols", "array_fill('A/B'::text, ARRAY[17])"},
            {"channel_id", "gen_random_uuid()"}}) {
     const auto done = query.run(start + ", " + column_name + owner + ", " + value + ")");
