@@ -1,12 +1,14 @@
 // Rows that are not derived from the journal: security events, from any thread, written when the
-// database takes them.
+// database takes them; and the audit chain, sealed every second.
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <future>
 #include <mutex>
 #include <thread>
 
+#include "engine/base/clock.hpp"
 #include "engine/base/log.hpp"
 #include "persistence/pg.hpp"
 #include "persistence/pg_connection.hpp"
@@ -19,6 +21,10 @@ constexpr std::size_t waiting_max = 10'000;
 constexpr std::int64_t idle_ns = 1'000'000'000;
 constexpr std::int64_t retry_ns = 1'000'000'000;
 constexpr std::int64_t goodbye_ns_max = 1'000'000'000;
+// How long a committed audit row may stay unsealed while the database answers.
+constexpr std::int64_t seal_ns = 1'000'000'000;
+constexpr std::int64_t seal_retry_ns = 30'000'000'000;
+constexpr std::int64_t seal_rows_max = 1'000;  // a statement of some ten milliseconds
 
 class SideWriter final : public PgSideWriter {
  public:
@@ -27,6 +33,9 @@ class SideWriter final : public PgSideWriter {
         written_(metrics.counter("security_events_total", "Rows written to security_events")),
         dropped_(metrics.counter("security_events_dropped_total",
                                  "Security events that found no room while PostgreSQL was away")),
+        sealed_(metrics.counter("audit_sealed_rows_total", "Audit rows chained by this process")),
+        unsealed_(metrics.gauge("audit_unsealed_rows", "Audit rows written and not yet chained")),
+        unsealed_age_(metrics.gauge("audit_unsealed_seconds", "Age of the oldest of them")),
         thread_([this] { run(); }) {}
 
   ~SideWriter() override {
@@ -52,7 +61,9 @@ class SideWriter final : public PgSideWriter {
  private:
   void run() {
     while (!stop_.given()) {
-      if (!has_waiting()) {
+      if (steady_now_ns() >= seal_at_ns_) {
+        seal();
+      } else if (!has_waiting()) {
         stop_.wait(idle_ns);
       } else if (!connection_ && !connect()) {
         stop_.wait(retry_ns);
@@ -74,6 +85,28 @@ class SideWriter final : public PgSideWriter {
     auto opened = PgConnection::open(url_, {.application_name = "oneclick side writer"}, abandon_);
     if (opened) connection_ = std::move(*opened);
     return opened.has_value();
+  }
+
+  // Several daemons may do this: the database lets one of them.
+  void seal() {
+    seal_at_ns_ = steady_now_ns() + seal_ns;
+    if (!connection_ && !connect()) return;
+    const auto done =
+        connection_->run("SELECT sealed, unsealed, unsealed_seconds FROM engine.seal_audit(" +
+                         std::to_string(seal_rows_max) + ")");
+    if (!done) {
+      if (done.error().lost) {
+        connection_.reset();
+        return;
+      }
+      log_error("the audit chain cannot be sealed", {{"problem", done.error().message}});
+      seal_at_ns_ = steady_now_ns() + seal_retry_ns;
+      return;
+    }
+    sealed_.add(static_cast<std::uint64_t>(done->integer(0, 0)));
+    unsealed_.set(static_cast<double>(done->integer(0, 1)));
+    unsealed_age_.set(std::strtod(std::string(done->text(0, 2)).c_str(), nullptr));
+    if (done->integer(0, 0) >= seal_rows_max) seal_at_ns_ = 0;  // there is more
   }
 
   // The row leaves the queue when it is written, or when the database will never take it.
@@ -111,6 +144,10 @@ class SideWriter final : public PgSideWriter {
   const std::string url_;
   Counter& written_;
   Counter& dropped_;
+  Counter& sealed_;
+  Gauge& unsealed_;
+  Gauge& unsealed_age_;
+  std::int64_t seal_at_ns_ = 0;
   StopSignal stop_;
   StopSignal abandon_;
   std::promise<void> done_;
