@@ -146,11 +146,12 @@ TEST_F(SinkTest, OneOrderBecomesItsRowsColumnByColumn) {
   EXPECT_EQ(row_text(query, history + "'fill'"),
             fill_row_id(key_of(1, 1), "t1").to_text() + "|" + key_of(1, 1).to_text() +
                 "|fill|60050.50000000|0.50000000|2025-10-09 08:53:20.125456|stream|t1|1001|NULL");
-  EXPECT_EQ(
-      row_text(query,
-               "SELECT portfolio_id, asset_symbol, quantity, average_buy_price,"
-               " last_updated_at FROM portfolio_positions"),
-      portfolio(1).to_text() + "|BTC/USDT|0.49950000|60050.50000000|2025-10-09 08:53:20.125456");
+  EXPECT_EQ(row_text(query,
+                     "SELECT portfolio_id, asset_symbol, quantity, average_buy_price,"
+                     " last_updated_at, user_id FROM portfolio_positions"),
+            portfolio(1).to_text() +
+                "|BTC/USDT|0.49950000|60050.50000000|2025-10-09 08:53:20.125456|" +
+                user(1).to_text());
 }
 
 TEST_F(SinkTest, MarketSignalUnknownAndHostileTextsAreTold) {
