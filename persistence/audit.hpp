@@ -7,9 +7,11 @@
 //   1. make_audit_checkpoint(url, keys, before): seals, verifies what is about to leave, signs.
 //   2. SELECT engine.archive_audit(1000) until it returns 0: moves rows that a checkpoint covers
 //      from audit_logs to engine.audit_archive (compressed, still verified), with their chain.
-// What would go is engine.audit_archivable(before). Rows are never deleted from audit_logs by hand:
-// verification would find them missing. Erasing a person leaves audit_logs and security_events as
-// they are (they are sealed) and makes the user's own row pseudonymous. Tools, not the order path.
+// `oneclick maintain --verify-audit` is report_audit() of engine/app/audit_report.hpp, nothing
+// else. What would go is engine.audit_archivable(before). Rows are never deleted from audit_logs by
+// hand: verification would find them missing. Erasing a person leaves audit_logs and
+// security_events as they are (they are sealed) and makes the user's own row pseudonymous. Tools,
+// not the order path.
 #pragma once
 
 #include <cstdint>
