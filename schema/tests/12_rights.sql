@@ -201,7 +201,8 @@ BEGIN
   RETURN is(problem, '', format('%s may: %s', role, regexp_replace(statement, '\s+', ' ', 'g')));
 END $$;
 
-SELECT pg_temp.allowed(r, format('INSERT INTO public.audit_logs (action) VALUES (%L)', r)),
+SELECT unnest(ARRAY[
+       pg_temp.allowed(r, format('INSERT INTO public.audit_logs (action) VALUES (%L)', r)),
        pg_temp.allowed(r, 'INSERT INTO public.security_events (event_type, description) VALUES (''x'', ''y'')'),
        pg_temp.refused(r, 'UPDATE public.audit_logs SET action = ''x'''),
        pg_temp.refused(r, 'DELETE FROM public.audit_logs'),
@@ -219,7 +220,7 @@ SELECT pg_temp.allowed(r, format('INSERT INTO public.audit_logs (action) VALUES 
        pg_temp.refused(r, 'UPDATE engine.audit_chain SET hash = '''''),
        pg_temp.refused(r, 'UPDATE engine.audit_heads SET seq = 0'),
        pg_temp.refused(r, 'INSERT INTO engine.audit_checkpoints (seq) VALUES (1)'),
-       pg_temp.refused(r, 'DELETE FROM engine.audit_archive')
+       pg_temp.refused(r, 'DELETE FROM engine.audit_archive')])
   FROM unnest(ARRAY['oneclick_engine', 'oneclick_platform']) AS r;
 SELECT is((SELECT count(*)::int FROM public.audit_logs), 3, 'all audit rows are there');
 SELECT pg_temp.allowed('oneclick_engine', $$INSERT INTO public.trade_history (trade_id, status)
