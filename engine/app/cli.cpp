@@ -26,6 +26,7 @@ struct Request {
   VaultArguments vault{};
   KillSwitchArguments kill_switch{};
   JournalArguments journal{};
+  MaintainArguments maintain;
 };
 
 constexpr const char* database_variable = "ONECLICK_DATABASE_URL";
@@ -185,6 +186,24 @@ void add_vault(CLI::App& root, Request& r) {
   rotate->callback(command(VaultArguments::Action::rotate));
 }
 
+void add_maintain(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand("maintain", "what the database needs from time to time");
+  add_database(*app, r.maintain.database_url);
+  app->add_option("--master-key-file", r.maintain.master_key_file,
+                  "signs the audit chain, and shows that signatures of it hold")
+      ->envname("ONECLICK_MASTER_KEY_FILE");
+  CLI::Option* verify = app->add_flag(
+      "--verify-audit", r.maintain.verify_audit,
+      "only checks that audit rows are those that were written; 1 when one was removed, altered, "
+      "inserted or re-ordered");
+  app->add_option("--audit-anchor", r.maintain.audit_anchor,
+                  "file outside the database with the chain's last known end: compared with, then "
+                  "written anew when everything holds")
+      ->needs(verify);
+  add_json(*app, r.maintain.json);
+  app->callback([&r] { r.command = [&r] { return command_maintain(r.maintain); }; });
+}
+
 void add_kill_switch(CLI::App& root, Request& r) {
   CLI::App* app =
       root.add_subcommand("kill-switch", "stops and allows entries of a running daemon");
@@ -263,6 +282,7 @@ void add_commands(CLI::App& root, Request& r) {
   add_paper(root, r);
   add_keys(root, r);
   add_vault(root, r);
+  add_maintain(root, r);
   add_kill_switch(root, r);
   add_journal(root, r);
   add_books(root, r);
@@ -295,7 +315,7 @@ int run_command_line(int argc, char** argv) {
   }
   if (!request.command)
     return fail(exit_codes::usage,
-                "a command is needed: run, demo, check, migrate, paper, keys, vault, "
+                "a command is needed: run, demo, check, migrate, maintain, paper, keys, vault, "
                 "kill-switch or journal (oneclick --help)");
   return request.command();
 }

@@ -111,4 +111,13 @@ struct JournalArguments {
 };
 [[nodiscard]] int command_journal(const JournalArguments& arguments);
 
+struct MaintainArguments {
+  std::string database_url;
+  std::string master_key_file;  // signs the audit chain; empty: it is only sealed
+  bool verify_audit = false;    // this and nothing else
+  std::string audit_anchor;     // file; see AuditReportArguments
+  bool json = false;
+};
+[[nodiscard]] int command_maintain(const MaintainArguments& arguments);
+
 }  // namespace oneclick
