@@ -171,7 +171,16 @@ void describe(Fields& out, const Balance& balance) {
   out.text("free", balance.free.to_text());
   out.text("locked", balance.locked.to_text());
   out.flag("snapshot", balance.snapshot);
+  out.flag("leader", balance.leader);
   out.number("venue_time_ns", balance.venue_time_ns);
+}
+
+void describe(Fields& out, const Price& price) {
+  out.text("venue", to_text(price.venue));
+  out.text("symbol", price.symbol.view());
+  out.decimal("bid", price.touch.bid);
+  out.decimal("ask", price.touch.ask);
+  out.number("touch_time_ns", price.touch.time_ns);
 }
 
 void update_source(Fields& out, UpdateSource source) {
@@ -230,6 +239,7 @@ void describe(Fields& out, const CoreSettings& settings) {
   out.number("absence_proof_ns", settings.absence_proof_ns);
   out.number("absence_answers_min", settings.absence_answers_min);
   out.number("exit_attempts_per_minute", settings.exit_attempts_per_minute);
+  out.number("equity_age_ns_max", settings.equity_age_ns_max);
   out.number("touch_age_ns_max", settings.touch_age_ns_max);
   out.number("leader_event_age_ns_max", settings.leader_event_age_ns_max);
   out.decimal("event_notional_max", settings.event_notional_max);
@@ -354,6 +364,9 @@ void describe(Fields& out, const Event& event) {
     case EventKind::kill_switch:
       kind("kill_switch");
       return describe(out, event.kill_switch);
+    case EventKind::price:
+      kind("price");
+      return describe(out, event.price);
     case EventKind::timer:
       return kind("timer");
     case EventKind::fence:

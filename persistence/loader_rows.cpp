@@ -140,7 +140,8 @@ void decode_link_owner(RowFields& f, CopyLink& l) {
 
 void decode_link_sizing(RowFields& f, CopyLink& l) {
   l.sizing_mode = f.word(6, "sizing_mode", sizing_mode_from_text, SizingMode::leader_quantity,
-                         "leader_quantity, fixed_notional, fixed_quantity, fixed_risk");
+                         "leader_quantity, equity_proportional, follower_equity, fixed_notional, "
+                         "fixed_quantity, fixed_risk");
   l.percentage_e2 = 10'000;
   if (!f.is_null(7)) {
     const auto percentage = Decimal::parse(f.text(7));

@@ -24,6 +24,7 @@ constexpr std::uint32_t subscribe_weight = 2;
 constexpr std::uint32_t trades_weight = 20;
 constexpr std::uint32_t order_weight = 4;
 constexpr std::uint32_t account_weight = 20;
+constexpr std::int64_t worth_interval_ns = 30'000'000'000;  // the whole account is read this often
 constexpr int checks_per_fetch = 5;  // every so many silences the whole history is read
 constexpr std::uint32_t subscribe_id = 1;
 constexpr int trades_page = 1'000;
@@ -91,6 +92,8 @@ class Leader final : public LeaderStream {
   void push_held();
 
   void check();
+  void read_worth();
+  void tell_balance(const Asset& asset, Decimal free, Decimal locked);
   void begin_fetch(bool is_check);
   void fetch_next();
   void fetch_trades(const std::string& venue_symbol, const std::string& from_id);
@@ -142,6 +145,9 @@ class Leader final : public LeaderStream {
 
   bool checking_ = false;
   int checks_ = 0;
+  bool worth_open_ = false;
+  std::int64_t next_worth_ns_ = 0;
+  std::vector<Asset> assets_told_;
   std::int64_t balance_ms_ = 0;  // venue time of the newest change of balance that was told
 
   std::vector<std::string> symbols_;  // venue symbols whose history is looked at
@@ -167,6 +173,7 @@ void Leader::tick() {
   if (subscribed_ && fetching_ && !fetch_open_ && now >= next_fetch_ns_) fetch_next();
   const std::int64_t silence = shared_->config().leader_check_interval_ns;
   if (subscribed_ && !fetching_ && !checking_ && now - active_ns_ > silence) check();
+  if (subscribed_ && !worth_open_ && now >= next_worth_ns_) read_worth();
   timer_->start(tick_ns, [this] { tick(); });
 }
 
@@ -250,7 +257,11 @@ void Leader::on_message(std::string_view json) {
       next_dial_ns_ = 0;
       return close("server shutdown");
     case Message::Kind::account_position:
-    case Message::Kind::balance_change:
+      for (const BalanceRow& row : message_.balances) tell_balance(row.asset, row.free, row.locked);
+      return;
+    case Message::Kind::balance_change:  // a difference only: the whole is read
+      next_worth_ns_ = 0;
+      return;
     case Message::Kind::other_event:
       return;
   }
@@ -261,6 +272,7 @@ void Leader::on_reply(const Reply& reply) {
   subscribing_ = false;
   if (reply.status == 200 && !reply.has_error && reply.subscription_id >= 0) {
     subscribed_ = true;
+    next_worth_ns_ = 0;
     backoff_.reset();
     return begin_fetch(false);
   }
@@ -364,6 +376,40 @@ void Leader::check() {
         if (known) balance_ms_ = row.update_time_ms;
         begin_fetch(true);
       });
+}
+
+// What the leader's account is worth decides how much followers get who copy in proportion to it.
+void Leader::read_worth() {
+  const std::uint32_t serial = serial_;
+  next_worth_ns_ = shared_->now_ns() + retry_ns;
+  worth_open_ = rest_.get_signed(
+      endpoint::account.path, {{"omitZeroBalances", "true"}}, request_, account_weight,
+      [this, serial](const RestReply& reply) {
+        worth_open_ = false;
+        AccountRow row{};
+        if (serial != serial_ || !reply.ok ||
+            !history_decoder_.account(PaddedText(reply.body).view(), row))
+          return;
+        next_worth_ns_ = shared_->now_ns() + worth_interval_ns;
+        // What is left out is zero.
+        for (const Asset& asset : assets_told_)
+          if (std::ranges::find(row.balances, asset, &BalanceRow::asset) == row.balances.end())
+            tell_balance(asset, {}, {});
+        for (const BalanceRow& b : row.balances) tell_balance(b.asset, b.free, b.locked);
+      });
+}
+
+// Advice: what nobody takes is told again with the next reading.
+void Leader::tell_balance(const Asset& asset, Decimal free, Decimal locked) {
+  if (std::ranges::find(assets_told_, asset) == assets_told_.end()) assets_told_.push_back(asset);
+  Balance balance{};
+  balance.account = feed_.account;
+  balance.asset = asset;
+  balance.free = free;
+  balance.locked = locked;
+  balance.venue_time_ns = shared_->now_ns();
+  balance.leader = true;
+  static_cast<void>(sink_.try_push(make_event(balance)));
 }
 
 void Leader::begin_fetch(bool is_check) {

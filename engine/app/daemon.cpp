@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t touch_capacity = 4'096;
 constexpr std::int64_t gauges_interval_ns = 100'000'000;
+constexpr std::int64_t prices_interval_ns = 1'000'000'000;
 
 std::int64_t ms(std::int64_t n) {
   return n * 1'000'000;
@@ -125,6 +126,7 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
           .absence_answers_min = venue.absence_answers_min,
           .exit_attempts_per_minute = e.exit_attempts_per_minute,
           .touch_age_ns_max = ms(e.touch_age_max_ms),
+          .equity_age_ns_max = ms(e.equity_age_max_ms),
           .leader_event_age_ns_max = ms(e.leader_event_age_max_ms),
           .event_notional_max = e.event_notional_max};
 }
@@ -180,6 +182,7 @@ Daemon::Started Daemon::recover_shards() {
     inboxes.push_back(&hosts_.back()->inbox());
   }
   router_ = std::make_unique<Router>(inboxes);
+  prices_ = std::make_unique<PriceFeed>(touch_board_, *router_);
   seen_events_ = hosts_[0]->recovered_core().seen_events();
   for (const KillSwitch& k : hosts_[0]->recovered_core().kill_switches()) kill_board_.set(k);
   return {};
@@ -335,6 +338,8 @@ void Daemon::watch_feeds() {
 void Daemon::start_threads() {
   gauges_watch_ = operations_reactor_.make_timer();
   every(*gauges_watch_, gauges_interval_ns, [this] { publish_gauges(); });
+  prices_watch_ = operations_reactor_.make_timer();
+  every(*prices_watch_, prices_interval_ns, [this] { prices_->tell(); });
   if (own_feeds_reactor_) feeds_thread_ = std::thread([this] { own_feeds_reactor_->run(); });
   operations_thread_ = std::thread([this] { operations_reactor_.run(); });
 }
@@ -463,6 +468,7 @@ void Daemon::stop(std::int64_t drain_ns_max) {
   // No thread runs any more: what lived on them can go.
   feeds_watch_.reset();
   gauges_watch_.reset();
+  prices_watch_.reset();
   ingress_.reset();
   leaders_.clear();
   market_.reset();

@@ -19,6 +19,7 @@
 #include "engine/app/control_socket.hpp"
 #include "engine/app/event_questions.hpp"
 #include "engine/app/shard_host.hpp"
+#include "engine/runtime/price_feed.hpp"
 #include "engine/runtime/router.hpp"
 
 namespace oneclick {
@@ -89,6 +90,7 @@ class Daemon {
 
   std::vector<std::unique_ptr<ShardHost>> hosts_;
   std::unique_ptr<Router> router_;
+  std::unique_ptr<PriceFeed> prices_;
   std::shared_ptr<binance::VenueShared> venue_;
 
   // Feeds and ingress live on a thread of their own, or on the only shard's where it spins: then
@@ -101,7 +103,7 @@ class Daemon {
   std::map<AccountId, std::int64_t> last_fills_;                         // of feeds, from recovery
   std::vector<Core::Seen> seen_events_;                                  // from recovery
   std::unique_ptr<ingress::Ingress> ingress_;                            // feeds thread
-  std::unique_ptr<net::Reactor::Timer> feeds_watch_, gauges_watch_;
+  std::unique_ptr<net::Reactor::Timer> feeds_watch_, gauges_watch_, prices_watch_;
   std::atomic<bool> market_up_{false};
   std::atomic<std::size_t> leaders_total_{0}, leaders_up_{0};
 

@@ -117,6 +117,7 @@ void fields(Archive& a, AccountEntry& e) {
   a.value(e.credentials_refused);
   a.value(e.first_balance);
   a.value(e.first_order);
+  a.value(e.balances_ns);
 }
 template <typename Archive>
 void fields(Archive& a, InstrumentEntry& e) {
@@ -140,6 +141,9 @@ void fields(Archive& a, InstrumentEntry& e) {
   a.value(i.notional_min);
   a.value(i.notional_max);
   a.value(i.notional_min_at_market);
+  a.value(e.price.bid);
+  a.value(e.price.ask);
+  a.value(e.price.time_ns);
 }
 template <typename Archive>
 void fields(Archive& a, LeaderFeed& f) {
@@ -168,6 +172,7 @@ void fields(Archive& a, CoreSettings& s) {
   a.value(s.absence_answers_min);
   a.value(s.exit_attempts_per_minute);
   a.value(s.touch_age_ns_max);
+  a.value(s.equity_age_ns_max);
   a.value(s.leader_event_age_ns_max);
   a.value(s.event_notional_max);
 }

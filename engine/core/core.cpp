@@ -1,5 +1,6 @@
 // Hot path 4/7: one switch over what may come in.
 #include "engine/core/core.hpp"
+#include "engine/core/equity.hpp"
 
 #include <algorithm>
 
@@ -50,13 +51,15 @@ void dispatch(Step& s) {
     case EventKind::feed_remove:
       return on_feed_remove(s, e.account_remove.id);
     case EventKind::balance:
-      return on_balance(s.t, e.balance);
+      return on_balance(s.t, e.balance, s.now_ns);
     case EventKind::order_update:
       return on_order_update(s, e.order);
     case EventKind::account_state:
       return on_account_state(s, e.account_state);
     case EventKind::kill_switch:
       return on_kill_switch(s, e.kill_switch);
+    case EventKind::price:
+      return on_price(s.t, e.price);
     case EventKind::timer:
       return on_timer(s);
     case EventKind::fence:
@@ -106,6 +109,8 @@ bool Core::would_change(const Event& e) const {
       return account_state_matters(t, e.account_state);
     case EventKind::kill_switch:
       return kill_switch_differs(t, e.kill_switch);
+    case EventKind::price:
+      return price_matters(t, e.price);
     case EventKind::timer:
     case EventKind::fence:
       return true;

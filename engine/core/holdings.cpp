@@ -107,9 +107,10 @@ i128 available_fine(const Tables& t, AccountSlot slot, Index asset) {
   return to_fine(b.free) - b.reserved_e12 - b.spent_e12;
 }
 
-void on_balance(Tables& t, const Balance& balance) {
+void on_balance(Tables& t, const Balance& balance, std::int64_t now_ns) {
   const Index slot = t.find_account(balance.account);
   if (slot == none) return;
+  t.accounts[slot].balances_ns = now_ns;
   BalanceEntry& b = t.balances[t.balance_of(slot, t.asset_of(balance.asset))];
   if (balance.venue_time_ns < b.venue_time_ns) return;
   b.free = balance.free;

@@ -16,7 +16,7 @@ Decimal book_fill(Tables& t, Order& order, const OrderUpdate& update);
 // it.
 void release_reservation(Tables& t, Order& order);
 [[nodiscard]] i128 available_fine(const Tables& t, AccountSlot slot, Index asset);
-void on_balance(Tables& t, const Balance& balance);
+void on_balance(Tables& t, const Balance& balance, std::int64_t now_ns);
 [[nodiscard]] bool balance_matters(const Tables& t, const Balance& balance);
 void drop_terms(Tables& t, Link& link);
 // A link that is gone from the database goes for good once it holds nothing and has no orders.

@@ -308,8 +308,12 @@ void on_instrument(Step& s, const Instrument& i) {
     at = static_cast<Index>(t.instruments.size() - 1);
     t.instrument_index.insert(pair_key(static_cast<std::uint64_t>(i.venue) + 1, symbol), at);
   }
-  t.instruments[at].instrument = i;
-  derive(t, t.instruments[at]);
+  InstrumentEntry& entry = t.instruments[at];
+  if (!entry.instrument.base.empty())
+    t.pair_index.erase(pair_hash(i.venue, entry.base, entry.quote), at);
+  entry.instrument = i;
+  derive(t, entry);
+  t.pair_index.insert(pair_hash(i.venue, entry.base, entry.quote), at);
   emit_instrument(s, i);
 }
 
@@ -320,6 +324,7 @@ bool feed_differs(const Tables& t, const LeaderFeed& feed) {
 
 void on_feed(Step& s, const LeaderFeed& feed) {
   Tables& t = s.t;
+  t.account_of(feed.account);  // what it is worth is told to every shard
   if (const Index at = t.find_feed(feed.account); at != none) {
     t.feeds[at] = feed;
     return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/equity.hpp"
 #include "engine/core/exits.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
@@ -110,8 +111,7 @@ Reason refusal_of_entry(const Step& s, const Request& r, const Link& link) {
        .instrument_known = known,
        .trading = known ? s.t.instruments[r.instrument].instrument.status : TradingStatus::halted,
        .signal_type = r.event.signal_type,
-       .has_quantity =
-           link.sizing_mode != SizingMode::leader_quantity || r.event.quantity.is_positive(),
+       .has_quantity = !is_by_leader_quantity(link.sizing_mode) || r.event.quantity.is_positive(),
        .has_price = r.has_price});
 }
 
@@ -122,7 +122,24 @@ Decimal amount_of(const Request& r, const Link& link) {
   return r.copy_amount.is_positive() ? r.copy_amount : link.copy_amount;
 }
 
-Wished wish_of(const Tables& t, const Request& r, const Link& link, Decimal price) {
+Decimal leader_equity_of(const Step& s, Request& r, Venue venue, Index quote) {
+  if (r.leader_equity_quote != quote) {
+    r.leader_equity_quote = quote;
+    r.leader_equity = leader_equity(s.t, r.event, venue, quote, s.now_ns).value_or(Decimal{});
+  }
+  return r.leader_equity;
+}
+
+Wished wish_of(const Step& s, Request& r, const Link& link, Index instrument, Decimal price) {
+  const Tables& t = s.t;
+  Decimal follower{}, leader{};
+  if (is_by_equity(link.sizing_mode)) {
+    const Venue venue = t.accounts[link.slot].account.venue;
+    const Index quote = t.instruments[instrument].quote;
+    follower = follower_equity(t, link.slot, venue, quote, s.now_ns).value_or(Decimal{});
+    if (link.sizing_mode == SizingMode::equity_proportional)
+      leader = leader_equity_of(s, r, venue, quote);
+  }
   return wish_for(
       {.mode = link.sizing_mode,
        .leader_quantity = r.event.quantity,
@@ -130,7 +147,9 @@ Wished wish_of(const Tables& t, const Request& r, const Link& link, Decimal pric
        .copy_amount = amount_of(r, link),
        .copy_quantity = link.terms == none ? Decimal{} : t.terms[link.terms].copy_quantity,
        .price = price,
-       .stop_loss = r.event.stop_loss});
+       .stop_loss = r.event.stop_loss,
+       .follower_equity = follower,
+       .leader_equity = leader});
 }
 
 EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const Holding* h,
@@ -207,7 +226,7 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank) {
     return tell(s, r, link_at, rank, coalesced_into(*r.order_seen, link, holding));
   const Decimal price =
       link.entry_style == EntryStyle::market ? r.event.touch.ask : capped_at(t, r, link);
-  const Wished wished = wish_of(t, r, link, price);
+  const Wished wished = wish_of(s, r, link, r.instrument, price);
   if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
   const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine);
   const EntrySize size = size_entry(demand);
@@ -237,7 +256,15 @@ OrderKey cut_entries_in_flight(Tables& t, const Request& r, Index holding) {
   return key;
 }
 
-i128 wanted_of_exit(const Tables& t, const Request& r, const Holding& h, const Link& link) {
+Decimal exit_price(const Step& s, const Request& r) {
+  const Touch& touch = r.event.touch;
+  const bool fresh = s.now_ns - touch.time_ns <= s.t.settings.touch_age_ns_max;
+  return fresh && touch.bid.is_positive() ? touch.bid : Decimal{};
+}
+
+i128 wanted_of_exit(const Step& s, Request& r, const Holding& h, const Link& link,
+                    Index instrument) {
+  const Tables& t = s.t;
   const i128 available = to_fine(sellable(h));
   const i128 owed = std::min(h.exit_residual_e12, available);
   switch (r.ask) {
@@ -246,7 +273,13 @@ i128 wanted_of_exit(const Tables& t, const Request& r, const Holding& h, const L
       return available - mul_div(rest, r.kept, r.kept_of, Round::up).e8();
     }
     case Ask::sell_quantity: {
-      return share_of(r.event.quantity, percentage_of(r, link)) + owed;
+      if (link.sizing_mode == SizingMode::leader_quantity)
+        return share_of(r.event.quantity, percentage_of(r, link)) + owed;
+      // As much as the same signal would have bought; all where that cannot be said.
+      const Decimal price = exit_price(s, r);
+      if (!price.is_positive()) return available;
+      const Wished wished = wish_of(s, r, link, instrument, price);
+      return wished.reason == Reason::none ? wished.fine + owed : available;
     }
     case Ask::close_signal: {
       const Index opened = t.find_signal(h.link, r.event.signal);
@@ -278,12 +311,6 @@ Index holding_to_exit(const Tables& t, const Request& r, Index link) {
   return none;
 }
 
-Decimal exit_price(const Step& s, const Request& r) {
-  const Touch& touch = r.event.touch;
-  const bool fresh = s.now_ns - touch.time_ns <= s.t.settings.touch_age_ns_max;
-  return fresh && touch.bid.is_positive() ? touch.bid : Decimal{};
-}
-
 void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   Tables& t = s.t;
   const Link& link = t.links[link_at];
@@ -298,7 +325,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   const OrderKey in_flight = cut_entries_in_flight(t, r, at);
   Holding& h = t.holdings[at];
   const i128 available = to_fine(sellable(h));
-  const i128 asked = wanted_of_exit(t, r, h, link);
+  const i128 asked = wanted_of_exit(s, r, h, link, instrument);
   cut_residual(r, h);
   if (available <= 0 || asked <= 0) {
     // Sold as soon as the entry it belongs to has arrived.
@@ -350,6 +377,8 @@ Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
           .percentage_e2 = 0,
           .copy_amount = Decimal{},
           .has_price = fresh && event.touch.ask.is_positive(),
+          .leader_equity_quote = none,
+          .leader_equity = Decimal{},
           .event_notional = Decimal{},
           .event_notional_max = scale_by(settings.event_notional_max, 1, shards, Round::down),
           .venue = Venue::none,

@@ -27,6 +27,9 @@ struct Request {
   std::int32_t percentage_e2;     // zero: the link's
   Decimal copy_amount;            // zero: the link's
   bool has_price;
+  // The leader's worth in leader_equity_quote; asked for by the first link that needs it.
+  Index leader_equity_quote;
+  Decimal leader_equity;
   Decimal event_notional;      // of the followers served so far
   Decimal event_notional_max;  // this shard's part; zero: none
   // Of the last follower served; the next one's are most often the same.

@@ -5,6 +5,7 @@ namespace oneclick::core {
 namespace {
 
 constexpr std::int64_t bps = 10'000;
+constexpr std::int64_t whole_e2 = 10'000;  // 100 %
 
 Decimal notional_of(Decimal quantity, Decimal price) {
   return mul(quantity, price, Round::up);
@@ -140,6 +141,18 @@ Wished wish_for(const Wish& w) {
     case SizingMode::fixed_risk:
       if (!w.stop_loss.is_positive() || w.stop_loss >= w.price) return {0, Reason::no_stop};
       return {to_fine(div(w.copy_amount, w.price - w.stop_loss, Round::down)), Reason::none};
+    case SizingMode::follower_equity: {
+      if (!w.follower_equity.is_positive()) return {0, Reason::equity_unknown};
+      const Decimal notional = scale_by(w.follower_equity, w.percentage_e2, whole_e2, Round::down);
+      return {to_fine(div(notional, w.price, Round::down)), Reason::none};
+    }
+    case SizingMode::equity_proportional: {
+      if (!w.leader_quantity.is_positive()) return {0, Reason::no_quantity};
+      if (!w.follower_equity.is_positive() || !w.leader_equity.is_positive())
+        return {0, Reason::equity_unknown};
+      const Decimal share = Decimal::from_e8(share_of(w.leader_quantity, w.percentage_e2));
+      return {mul_div(share, w.follower_equity, w.leader_equity, Round::down).e8(), Reason::none};
+    }
   }
   return {0, Reason::no_quantity};
 }

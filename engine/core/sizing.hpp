@@ -34,8 +34,10 @@ struct Wish {
   std::int32_t percentage_e2;
   Decimal copy_amount;
   Decimal copy_quantity;
-  Decimal price;      // what a unit costs at most
-  Decimal stop_loss;  // of the signal; zero: none
+  Decimal price;            // what a unit costs at most
+  Decimal stop_loss;        // of the signal; zero: none
+  Decimal follower_equity;  // in quote; zero: not known, or not asked for
+  Decimal leader_equity;
 };
 struct Wished {
   i128 fine;
@@ -44,11 +46,19 @@ struct Wished {
 [[nodiscard]] Wished wish_for(const Wish& wish);
 // One size for a whole order of the leader's, however many fills it comes in.
 [[nodiscard]] constexpr bool is_per_order(SizingMode mode) {
-  return mode != SizingMode::leader_quantity;
+  return mode != SizingMode::leader_quantity && mode != SizingMode::equity_proportional;
+}
+// Whether the leader's own quantity counts, and must be known.
+[[nodiscard]] constexpr bool is_by_leader_quantity(SizingMode mode) {
+  return mode == SizingMode::leader_quantity || mode == SizingMode::equity_proportional;
+}
+// Whether what accounts are worth counts.
+[[nodiscard]] constexpr bool is_by_equity(SizingMode mode) {
+  return mode == SizingMode::follower_equity || mode == SizingMode::equity_proportional;
 }
 // Whether copy_amount limits the notional, or is the size itself.
 [[nodiscard]] constexpr bool is_capped_by_amount(SizingMode mode) {
-  return mode == SizingMode::leader_quantity || mode == SizingMode::fixed_quantity;
+  return mode != SizingMode::fixed_notional && mode != SizingMode::fixed_risk;
 }
 
 // What an order reserves: its notional and the taker's fee on it, in 1e-12.

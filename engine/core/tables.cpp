@@ -64,6 +64,12 @@ Index Tables::find_instrument(Venue venue, Index symbol) const {
     return instruments[i].symbol == symbol && instruments[i].instrument.venue == venue;
   });
 }
+Index Tables::find_pair(Venue venue, Index base, Index quote) const {
+  return pair_index.find(pair_hash(venue, base, quote), [&](Index i) {
+    const InstrumentEntry& e = instruments[i];
+    return e.base == base && e.quote == quote && e.instrument.venue == venue;
+  });
+}
 Index Tables::find_source(const Uuid& id, bool is_channel) const {
   return source_index.find(source_hash(id, is_channel), [&](Index i) {
     return sources[i].id == id && sources[i].is_channel == is_channel;
@@ -378,6 +384,9 @@ void Tables::rebuild_indices() {
   for (Index i = 0; i < instruments.size(); ++i)
     instrument_index.insert(instrument_hash(instruments[i].instrument.venue, instruments[i].symbol),
                             i);
+  for (Index i = 0; i < instruments.size(); ++i)
+    pair_index.insert(
+        pair_hash(instruments[i].instrument.venue, instruments[i].base, instruments[i].quote), i);
   for (Index i = 0; i < sources.size(); ++i)
     source_index.insert(source_hash(sources[i].id, sources[i].is_channel), i);
   for (Index i = 0; i < leader_positions.size(); ++i)

@@ -99,6 +99,7 @@ struct AccountEntry {
   bool credentials_refused;
   Index first_balance;
   Index first_order;
+  std::int64_t balances_ns;  // when a balance was last told
 };
 
 struct BalanceEntry {
@@ -224,6 +225,7 @@ struct InstrumentEntry {
   Index quote;
   std::uint8_t price_decimals;
   std::uint8_t quantity_decimals;
+  Touch price;  // what its base asset is valued by
 };
 
 struct SeenEvent {
@@ -294,8 +296,8 @@ struct Tables {
   std::size_t seen_count = 0;
 
   // Derived: built again after loading.
-  FlatIndex symbol_index, instrument_index, source_index, leader_position_index, link_index,
-      account_index, holding_index, signal_index, order_index, feed_index, seen_index;
+  FlatIndex symbol_index, instrument_index, pair_index, source_index, leader_position_index,
+      link_index, account_index, holding_index, signal_index, order_index, feed_index, seen_index;
   std::vector<Deadline> deadlines;   // a heap, earliest first; entries of other times are void
   std::vector<Index> scratch;        // the order in which one event's followers are served
   std::vector<Index> block_scratch;  // and its blocks of neighbours
@@ -305,6 +307,7 @@ struct Tables {
   // Finds, or none.
   [[nodiscard]] Index find_symbol(const Symbol& symbol) const;
   [[nodiscard]] Index find_instrument(Venue venue, Index symbol) const;
+  [[nodiscard]] Index find_pair(Venue venue, Index base, Index quote) const;
   [[nodiscard]] Index find_source(const Uuid& id, bool is_channel) const;
   [[nodiscard]] Index find_leader_position(Index source, Index symbol) const;
   [[nodiscard]] Index find_link(LinkId id) const;
@@ -348,6 +351,9 @@ struct Tables {
 
 [[nodiscard]] constexpr std::uint64_t pair_key(std::uint64_t high, Index low) {
   return mix((high << 32) ^ low);
+}
+[[nodiscard]] constexpr std::uint64_t pair_hash(Venue venue, Index base, Index quote) {
+  return pair_key(pair_key(static_cast<std::uint64_t>(venue), base), quote);
 }
 [[nodiscard]] std::uint64_t hash_of_text(const char* data, std::size_t size);
 

@@ -61,6 +61,9 @@ Event make_event(const KillSwitch& p) {
 Event make_event(const Fence& p) {
   return with_payload(EventKind::fence, p);
 }
+Event make_event(const Price& p) {
+  return with_payload(EventKind::price, p);
+}
 Event make_timer() {
   Event event;
   std::memset(static_cast<void*>(&event), 0, sizeof event);
@@ -96,6 +99,8 @@ std::size_t payload_bytes(EventKind kind) {
       return sizeof(KillSwitch);
     case EventKind::fence:
       return sizeof(Fence);
+    case EventKind::price:
+      return sizeof(Price);
     case EventKind::timer:
       return 0;
   }

@@ -28,6 +28,7 @@ enum class EventKind : std::uint16_t {
   kill_switch = 12,    // KillSwitch
   timer = 13,          // no payload: time itself
   fence = 14,          // Fence: the process started here; nothing from before is sent blindly
+  price = 15,          // Price: what an instrument is worth, now and then
 };
 
 enum class LeaderEventKind : std::uint8_t {
@@ -96,6 +97,7 @@ struct Balance {
   Decimal locked;
   std::int64_t venue_time_ns;
   bool snapshot;  // from a full account query, not a pushed change
+  bool leader;    // of an account that is a feed: told to every shard
 };
 
 enum class OrderUpdateKind : std::uint8_t {
@@ -137,6 +139,13 @@ struct OrderUpdate {
   Text<95> message;      // what the venue said, cut
 };
 
+// What accounts are valued by. Told when it moved and from time to time, not with each tick.
+struct Price {
+  Venue venue;
+  Symbol symbol;
+  Touch touch;
+};
+
 enum class AccountStateKind : std::uint8_t {
   reconciled = 1,           // balances, open orders and trades were read back since the last loss
   lost = 2,                 // the private stream was lost: what happens now is not seen
@@ -169,8 +178,9 @@ struct CoreSettings {
   std::int64_t absence_proof_ns;     // not-found answers must span at least this ...
   std::int32_t absence_answers_min;  // ... and number at least this, to prove absence
   std::int32_t
-      exit_attempts_per_minute;   // an exit refused by the venue is retried at most this often
-  std::int64_t touch_age_ns_max;  // an older touch is no price
+      exit_attempts_per_minute;    // an exit refused by the venue is retried at most this often
+  std::int64_t touch_age_ns_max;   // an older touch is no price
+  std::int64_t equity_age_ns_max;  // older prices and leaders' balances say nothing about worth
   std::int64_t
       leader_event_age_ns_max;  // entries older than this are stale whatever their link allows
   Decimal event_notional_max;   // aggregate entry notional of one event in quote; zero: none
@@ -198,6 +208,7 @@ struct Event {
     AccountState account_state;
     KillSwitch kill_switch;
     Fence fence;
+    Price price;
   };
 };
 static_assert(std::is_trivially_copyable_v<Event>);
@@ -218,6 +229,7 @@ static_assert(offsetof(Event, leader) == event_header_bytes);
 [[nodiscard]] Event make_event(const AccountState& payload);
 [[nodiscard]] Event make_event(const KillSwitch& payload);
 [[nodiscard]] Event make_event(const Fence& payload);
+[[nodiscard]] Event make_event(const Price& payload);
 [[nodiscard]] Event make_timer();
 // Size the kind's payload must have; 0 for kinds without one or unknown.
 [[nodiscard]] std::size_t payload_bytes(EventKind kind);

@@ -19,6 +19,8 @@ enum class SizingMode : std::uint8_t {
   fixed_notional,       // copy_amount, in quote
   fixed_quantity,       // copy_quantity, in base units
   fixed_risk,           // what loses copy_amount when the signal's stop is hit
+  follower_equity,      // percentage of what the follower's account is worth
+  equity_proportional,  // leader's quantity x follower's worth / leader's worth x percentage
 };
 enum class EntryStyle : std::uint8_t { capped = 1, market = 2 };
 enum class MinLotPolicy : std::uint8_t { carry = 1, skip = 2, round_up = 3 };

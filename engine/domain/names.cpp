@@ -96,6 +96,8 @@ std::string_view to_text(Reason reason) {
       return "no_price";
     case Reason::no_stop:
       return "no_stop";
+    case Reason::equity_unknown:
+      return "equity_unknown";
     case Reason::no_position:
       return "no_position";
     case Reason::below_min_lot:
@@ -142,6 +144,7 @@ bool is_retryable(Reason reason) {
     case Reason::venue_halted:
     case Reason::no_price:
     case Reason::no_stop:
+    case Reason::equity_unknown:
     case Reason::rate_budget:
     case Reason::session_down:
     case Reason::overload:
@@ -216,6 +219,10 @@ std::string_view to_text(SizingMode mode) {
       return "fixed_quantity";
     case SizingMode::fixed_risk:
       return "fixed_risk";
+    case SizingMode::follower_equity:
+      return "follower_equity";
+    case SizingMode::equity_proportional:
+      return "equity_proportional";
   }
   return "?";
 }
@@ -256,7 +263,8 @@ std::string_view to_text(LinkStatus status) {
 }
 std::optional<SizingMode> sizing_mode_from_text(std::string_view text) {
   return find(text, std::array{SizingMode::leader_quantity, SizingMode::fixed_notional,
-                               SizingMode::fixed_quantity, SizingMode::fixed_risk});
+                               SizingMode::fixed_quantity, SizingMode::fixed_risk,
+                               SizingMode::follower_equity, SizingMode::equity_proportional});
 }
 std::optional<EntryStyle> entry_style_from_text(std::string_view text) {
   return find(text, std::array{EntryStyle::capped, EntryStyle::market});

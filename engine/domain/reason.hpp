@@ -25,6 +25,7 @@ enum class Reason : std::uint8_t {
   no_quantity,            // nothing to size by
   no_price,               // no fresh touch to cap the price or to value the order with
   no_stop,                // sized by risk, and the signal has no stop below its price
+  equity_unknown,         // sized by worth, and the leader's or follower's is not known now
   no_position,            // spot sell with nothing held
   below_min_lot,          // rounds to nothing, policy skip
   below_min_notional,     // under the venue's minimum, policy skip

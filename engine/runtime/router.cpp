@@ -46,7 +46,7 @@ bool Router::try_push(const Event& event) {
     case EventKind::account_remove:
       return one(event.account_remove.id);
     case EventKind::balance:
-      return one(event.balance.account);
+      return event.balance.leader ? push_to_all(event) : one(event.balance.account);
     case EventKind::order_update:
       return one(event.order.account);
     case EventKind::account_state:
@@ -59,6 +59,7 @@ bool Router::try_push(const Event& event) {
     case EventKind::kill_switch:
     case EventKind::timer:
     case EventKind::fence:
+    case EventKind::price:
       return push_to_all(event);
   }
   return false;

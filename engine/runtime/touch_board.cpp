@@ -58,13 +58,24 @@ void TouchBoard::on_touch(Venue venue, const Symbol& symbol, const Touch& touch)
 
 Touch TouchBoard::touch(Venue venue, std::string_view symbol) const {
   const Entry* const entry = find(venue, symbol);
-  if (entry == nullptr) return Touch{};
+  return entry == nullptr ? Touch{} : read(*entry);
+}
+
+void TouchBoard::for_each(
+    const std::function<void(Venue, const Symbol&, const Touch&)>& each) const {
+  for (std::size_t i = 0; i <= mask_; ++i) {
+    const Entry& entry = entries_[i];
+    if (!entry.used.load(std::memory_order_acquire)) continue;
+    if (const Touch touch = read(entry); touch.time_ns != 0) each(entry.venue, entry.symbol, touch);
+  }
+}
+
+Touch TouchBoard::read(const Entry& entry) {
   std::array<std::uint64_t, words> raw;
   for (;;) {
-    const std::uint32_t before = entry->version.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < words; ++i)
-      raw[i] = entry->value[i].load(std::memory_order_acquire);
-    if ((before & 1) == 0 && entry->version.load(std::memory_order_relaxed) == before) break;
+    const std::uint32_t before = entry.version.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < words; ++i) raw[i] = entry.value[i].load(std::memory_order_acquire);
+    if ((before & 1) == 0 && entry.version.load(std::memory_order_relaxed) == before) break;
   }
   Touch out;
   std::memcpy(&out, raw.data(), sizeof out);

@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,8 @@ class TouchBoard final : public TouchSink {
   void on_touch(Venue venue, const Symbol& symbol, const Touch& touch) override;
   // All-zero touch when the symbol was never seen.
   [[nodiscard]] Touch touch(Venue venue, std::string_view symbol) const;
+  // Every touch that was told, in no order. Walks the whole board: not for the order path.
+  void for_each(const std::function<void(Venue, const Symbol&, const Touch&)>& each) const;
 
  private:
   static constexpr std::size_t words = sizeof(Touch) / sizeof(std::uint64_t);
@@ -34,6 +37,7 @@ class TouchBoard final : public TouchSink {
   };
   [[nodiscard]] Entry* find(Venue venue, std::string_view symbol) const;
   Entry* add(Venue venue, const Symbol& symbol);
+  [[nodiscard]] static Touch read(const Entry& entry);
 
   const std::size_t mask_;
   std::unique_ptr<Entry[]> entries_;

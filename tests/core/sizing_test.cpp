@@ -140,7 +140,9 @@ TEST(Sizing, EachModeAsksForItsOwnSize) {
                                     .copy_amount = dec(c.amount),
                                     .copy_quantity = dec(c.quantity),
                                     .price = dec(c.price),
-                                    .stop_loss = dec(c.stop)});
+                                    .stop_loss = dec(c.stop),
+                                    .follower_equity = {},
+                                    .leader_equity = {}});
     EXPECT_EQ(from_fine(wished.fine), dec(c.wished)) << c.name;
     EXPECT_EQ(wished.reason, c.reason) << c.name << " " << to_text(wished.reason);
   }

@@ -61,7 +61,7 @@ TEST(Events, CarryTheirPayloadsSizeAndNothingElse) {
   const auto* const bytes = reinterpret_cast<const char*>(&event);
   for (std::size_t i = event_header_bytes + event.payload_size; i < sizeof event; ++i)
     EXPECT_EQ(bytes[i], 0) << i;
-  for (std::uint16_t kind = 1; kind <= static_cast<std::uint16_t>(EventKind::fence); ++kind) {
+  for (std::uint16_t kind = 1; kind <= static_cast<std::uint16_t>(EventKind::price); ++kind) {
     const std::size_t size = payload_bytes(static_cast<EventKind>(kind));
     EXPECT_LE(size, sizeof(Event) - event_header_bytes);
     EXPECT_EQ(size == 0, static_cast<EventKind>(kind) == EventKind::timer);

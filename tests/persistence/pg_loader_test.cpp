@@ -487,8 +487,6 @@ TEST_F(LoaderTest, EachBadRowGetsItsErrorAndNothingElseChanges) {
   };
   const std::string creator = "'" + user(0).to_text() + "'";
   const std::vector<BadRow> table = {
-      {"sizing", bad_link("sizing_mode", "'follower_equity'"),
-       "sizing_mode: follower_equity; allowed: leader_q"},
       {"style", bad_link("entry_style", "'mirror'"),
        "entry_style: mirror; allowed: capped, market"},
       {"reverse", bad_link("reverse", "true"), "reverse: true; allowed: false"},

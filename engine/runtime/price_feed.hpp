@@ -1,0 +1,26 @@
+// Tells every shard what instruments are worth, for valuing accounts: when a price has moved, and
+// from time to time while it has not. The order path looks at the touch board itself. One thread.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "engine/domain/port.hpp"
+#include "engine/runtime/touch_board.hpp"
+
+namespace oneclick {
+
+class PriceFeed {
+ public:
+  PriceFeed(const TouchBoard& board, EventSink& sink) : board_(board), sink_(sink) {}
+  // What a full queue does not take is told by the next call.
+  void tell();
+
+ private:
+  const TouchBoard& board_;
+  EventSink& sink_;
+  std::map<std::pair<Venue, std::string>, Touch> told_;
+};
+
+}  // namespace oneclick
