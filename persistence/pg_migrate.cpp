@@ -96,8 +96,10 @@ void with_patience(Run run) {
       run();
       return;
     } catch (const pqxx::sql_error& e) {
-      constexpr std::string_view lock_not_available = "55P03";
-      if (e.sqlstate() != lock_not_available || attempt == attempts_max) throw;
+      constexpr std::string_view lock_not_available = "55P03", deadlock_detected = "40P01";
+      const bool was_locked_out =
+          e.sqlstate() == lock_not_available || e.sqlstate() == deadlock_detected;
+      if (!was_locked_out || attempt == attempts_max) throw;
     }
     std::this_thread::sleep_for(retry_pause);
   }

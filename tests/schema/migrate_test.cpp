@@ -5,6 +5,8 @@
 #include <atomic>
 #include <thread>
 
+#include <fmt/format.h>
+
 #include "engine/base/crypto.hpp"
 #include "persistence/pg_migrations.hpp"
 #include "tests/schema/migrate_world.hpp"
@@ -251,6 +253,57 @@ TEST(MigrateLocks, AWaitingChangeHoldsUpNoReader) {
                   "SELECT bool_and(indisvalid) FROM pg_index WHERE"
                   " indexrelid = 'busy_y_idx'::regclass"),
             "t");
+}
+
+// Writes like a sink of the version before, until told to stop; a statement that lost a deadlock is
+// written again, as the sink does. Returns how many rows were written.
+int write_on(const std::string& url, int writer, const std::atomic<bool>& stop) {
+  PgQuery query = connect(url);
+  int n = 0;
+  for (; !stop; ++n) {
+    const std::string sql = fmt::format(
+        "BEGIN;"
+        "INSERT INTO trades (user_id, portfolio_id, exchange_id, asset_symbol, quantity) VALUES"
+        " ('10000000-0000-4000-8000-000000000002', '30000000-0000-4000-8000-000000000002',"
+        " '20000000-0000-4000-8000-000000000002', 'LIVE/USDT', {1});"
+        "INSERT INTO portfolio_positions (portfolio_id, asset_symbol, quantity) VALUES"
+        " ('30000000-0000-4000-8000-000000000002', 'P{0}X{1}/USDT', 0) ON CONFLICT (portfolio_id,"
+        " asset_symbol) DO NOTHING;"
+        "UPDATE portfolio_positions SET quantity = {1} WHERE asset_symbol = 'P{0}X{1}/USDT';"
+        "COMMIT",
+        writer, n);
+    for (auto done = query.run(sql); !done; done = query.run(sql)) {
+      EXPECT_NE(done.error().find("deadlock detected"), std::string::npos) << done.error();
+      if (done.error().find("deadlock detected") == std::string::npos) return n;
+      (void)query.run("ROLLBACK");
+    }
+  }
+  return n;
+}
+
+TEST(MigrateLocks, ADatabaseInUseIsMigratedUnderItsWriters) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database(false);
+  ASSERT_TRUE(migrate_to(url, migrations().first(5), {}).has_value());
+  PgQuery query = connect(url);
+  fill_world(query, 5);
+  std::atomic<bool> stop = false;
+  std::atomic<int> written = 0;
+  {
+    std::vector<std::jthread> writers;
+    for (int writer = 0; writer < 3; ++writer)
+      writers.emplace_back([&, writer] { written += write_on(url, writer, stop); });
+    const auto steps = migrate(url, {});
+    stop = true;
+    ASSERT_TRUE(steps.has_value()) << steps.error();
+  }
+  EXPECT_GT(written, 10);
+  EXPECT_EQ(value(query, "SELECT count(*) FROM trades WHERE asset_symbol = 'LIVE/USDT'"),
+            std::to_string(written));
+  EXPECT_EQ(value(query,
+                  "SELECT count(*) FROM portfolio_positions WHERE asset_symbol ~ '^P[0-9]X' AND"
+                  " user_id = '10000000-0000-4000-8000-000000000002'"),
+            std::to_string(written));
 }
 
 TEST(MigrateOneByOne, WhatCannotBeInATransactionIsDone) {
