@@ -81,7 +81,7 @@ BEGIN
        AND pg_catalog.pg_has_role(p.proowner, 'USAGE')
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
   LOOP
-    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', routine);
+    EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', routine);
   END LOOP;
 END $$;
 
@@ -137,14 +137,17 @@ SELECT pg_temp.grants('oneclick_platform',
      engine.sink_offsets, engine.migrations',
   'INSERT, UPDATE, DELETE ON engine.copy_links, engine.leader_feeds, engine.kill_switches');
 
--- Functions of schema public that run with their owner's rights are there for the platform.
+-- Functions of schema public that run with their owner's rights are there for the platform, and these of schema
+-- engine: a notification as the user wants it, a paid renewal, prices that alerts wait for, a trade by hand.
 DO $$
 DECLARE
   routine text;
 BEGIN
   FOR routine IN
     SELECT p.oid::regprocedure::text FROM pg_catalog.pg_proc p
-     WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace AND p.prorettype <> 'trigger'::regtype
+     WHERE p.prosecdef AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+       AND (p.pronamespace = 'public'::regnamespace OR p.pronamespace = 'engine'::regnamespace
+            AND p.proname IN ('notify', 'renew_subscription', 'check_price_alerts', 'book_manual_trade'))
        AND pg_catalog.pg_has_role(p.proowner, 'USAGE')
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
   LOOP

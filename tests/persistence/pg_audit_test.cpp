@@ -372,9 +372,14 @@ TEST_F(Audit, WritersAndSealersAtOnceLoseNothing) {
             fmt::format("{0} {0} {0}", expected));
 }
 
+// As a role that has what the daemon's group has, and nothing more.
 TEST_F(Audit, TheSideWriterSealsByItself) {
+  sql("DROP ROLE IF EXISTS test_sealer");
+  sql("CREATE ROLE test_sealer LOGIN IN ROLE oneclick_engine");
+  std::string daemon_url = url_;
+  daemon_url.replace(daemon_url.find("oneclick@"), 9, "test_sealer@");
   Metrics metrics;
-  const auto writer = PgSideWriter::start(url_, metrics);
+  const auto writer = PgSideWriter::start(daemon_url, metrics);
   write_rows(1, 10);
   writer->security_event({.user = std::nullopt,
                           .event_type = "key_refused",
