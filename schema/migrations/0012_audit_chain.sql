@@ -228,8 +228,9 @@ BEGIN
   SELECT min(b.seq), max(b.seq), count(*), min(b.row_created_at), max(b.row_created_at),
          jsonb_agg(to_jsonb(ARRAY[b.seq::text, b.row_id::text, encode(b.row_hash, 'hex')]
            || engine.audit_fields(b.audit_row)) ORDER BY b.seq)
-    FROM (SELECT c.seq, c.row_id, c.row_hash, c.row_created_at, a AS audit_row
-            FROM engine.audit_chain c LEFT JOIN public.audit_logs a ON a.id = c.row_id
+    FROM (SELECT c.seq, c.row_id, c.row_hash, c.row_created_at, a.audit_row
+            FROM engine.audit_chain c
+            LEFT JOIN LATERAL (SELECT x AS audit_row FROM public.audit_logs x WHERE x.id = c.row_id LIMIT 1) a ON true
            WHERE c.source = 'audit_logs' AND c.seq <= upto ORDER BY c.seq LIMIT rows_max) b
   HAVING count(*) > 0;
   GET DIAGNOSTICS moved = ROW_COUNT;
