@@ -22,8 +22,8 @@ UPDATE trading_signals SET take_profit = 120 WHERE id = pg_temp.u(11);
 SELECT is(pg_temp.told(11), 'stop_loss 90>95.5, take_profit ->120', 'a target comes');
 UPDATE trading_signals SET stop_loss = 95.50000, take_profit = 120, current_price = 101, entry_price = 99,
   timeframe = '1h', performance_percentage = 1 WHERE id = pg_temp.u(11);
-SELECT is(pg_temp.told(11), 'stop_loss 90>95.5, take_profit ->120', 'what is no target, and the same again,
-  is not told');
+SELECT is(pg_temp.told(11), 'stop_loss 90>95.5, take_profit ->120',
+  'what is no target, and the same again, is not told');
 UPDATE trading_signals SET stop_loss = NULL, take_profit = 130, reasoning = 'news', status = 'closed'
   WHERE id = pg_temp.u(12);
 SELECT is(pg_temp.told(12), 'stop_loss 90>-, take_profit ->130, status active>closed, reasoning ->news',
