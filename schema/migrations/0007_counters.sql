@@ -76,14 +76,18 @@ DECLARE
 BEGIN
   EXECUTE format($f$
 CREATE OR REPLACE FUNCTION %1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $body$
+SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
+  -- Set here and not as the function's own: only a superuser may name such a setting there.
+  counting_before text := coalesce(current_setting('oneclick.counting', true), '');
   ids uuid[];
   %2$s
 BEGIN
+  PERFORM set_config('oneclick.counting', 'on', true);
   IF TG_OP = 'TRUNCATE' THEN
     PERFORM FROM public.%3$I t WHERE %4$s ORDER BY t.id FOR NO KEY UPDATE;
     UPDATE public.%3$I t SET %5$s WHERE %4$s;
+    PERFORM set_config('oneclick.counting', counting_before, true);
     RETURN NULL;
   ELSIF TG_OP = 'INSERT' THEN
     %6$s;
@@ -98,6 +102,7 @@ BEGIN
   IF ids IS NOT NULL THEN
     UPDATE public.%3$I t SET %9$s FROM unnest(ids, %10$s) AS d (id, %11$s) WHERE t.id = d.id;
   END IF;
+  PERFORM set_config('oneclick.counting', counting_before, true);
   RETURN NULL;
 END $body$ $f$,
     counting, (SELECT string_agg(format('found%s bigint[];', i), ' ') FROM generate_series(1, n) AS i), target,
