@@ -47,7 +47,9 @@ TEST(Schema, EngineTablesAreThere) {
     EXPECT_EQ(std::ranges::count(tables, table), 1) << table;
   EXPECT_EQ(row_text(query,
                      "SELECT count(*) FROM information_schema.columns WHERE"
-                     " table_schema = 'engine' AND data_type = 'timestamp without time zone'"),
+                     " table_schema = 'engine' AND data_type = 'timestamp without time zone'"
+                     // A subscription's end, as the platform's own column has it.
+                     " AND (table_name, column_name) <> ('renewals', 'end_date')"),
             "0")
       << "the engine's own times carry their zone";
 }
