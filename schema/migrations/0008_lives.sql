@@ -4,7 +4,8 @@
 
 -- One primary payment method, one default portfolio ---------------------------------------------------------
 -- Who is named takes the flag from whoever has it. The user's row is locked first, so that two sessions come one
--- after the other; the index would catch what came past that.
+-- after the other; the index would catch what came past that. Who has the flag already must not wait for the user
+-- while holding a row that somebody takes the flag from: hence no trigger then.
 UPDATE public.payment_methods m SET is_primary = false WHERE m.is_primary AND EXISTS (
   SELECT FROM public.payment_methods o WHERE o.user_id = m.user_id AND o.is_primary
      AND (o.created_at, o.id) > (m.created_at, m.id));
@@ -22,8 +23,11 @@ BEGIN
    WHERE m.user_id = NEW.user_id AND m.is_primary AND m.id <> NEW.id;
   RETURN NEW;
 END $$;
-CREATE TRIGGER payment_methods_move_primary BEFORE INSERT OR UPDATE OF is_primary, user_id ON public.payment_methods
+CREATE TRIGGER payment_methods_move_primary_inserted BEFORE INSERT ON public.payment_methods
   FOR EACH ROW WHEN (NEW.is_primary) EXECUTE FUNCTION engine.move_primary();
+CREATE TRIGGER payment_methods_move_primary BEFORE UPDATE OF is_primary, user_id ON public.payment_methods
+  FOR EACH ROW WHEN (NEW.is_primary AND (OLD.is_primary IS NOT TRUE OR NEW.user_id IS DISTINCT FROM OLD.user_id))
+  EXECUTE FUNCTION engine.move_primary();
 
 CREATE FUNCTION engine.move_default() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -33,8 +37,11 @@ BEGIN
    WHERE p.user_id = NEW.user_id AND p.is_default AND p.id <> NEW.id;
   RETURN NEW;
 END $$;
-CREATE TRIGGER portfolios_move_default BEFORE INSERT OR UPDATE OF is_default, user_id ON public.portfolios
+CREATE TRIGGER portfolios_move_default_inserted BEFORE INSERT ON public.portfolios
   FOR EACH ROW WHEN (NEW.is_default) EXECUTE FUNCTION engine.move_default();
+CREATE TRIGGER portfolios_move_default BEFORE UPDATE OF is_default, user_id ON public.portfolios
+  FOR EACH ROW WHEN (NEW.is_default AND (OLD.is_default IS NOT TRUE OR NEW.user_id IS DISTINCT FROM OLD.user_id))
+  EXECUTE FUNCTION engine.move_default();
 
 -- Notifications ---------------------------------------------------------------------------------------------
 -- Writes a notification unless the user wants none of this kind, with the ways it is to be sent. Without rows of
@@ -274,8 +281,12 @@ END $$;
 -- rows of the platform's own. These rows are no news to the engine, which hears of the signal's own row; hence
 -- the setting, which log_changes passes over.
 CREATE FUNCTION engine.tell_signal_updates() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $$
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  -- Set here and not as the function's own: only a superuser may name such a setting there.
+  counting_before text := coalesce(current_setting('oneclick.counting', true), '');
 BEGIN
+  PERFORM set_config('oneclick.counting', 'on', true);
   INSERT INTO public.signal_updates (signal_id, update_type, old_value, new_value, created_at)
   SELECT n.id, c.kind::public.signal_update_type, c.before, c.after, clock_timestamp() AT TIME ZONE 'UTC'
     FROM new_rows n JOIN old_rows o ON o.id = n.id
@@ -286,6 +297,7 @@ BEGIN
       ('reasoning', o.reasoning, n.reasoning)) AS c (kind, before, after)
    WHERE c.before IS DISTINCT FROM c.after
    ORDER BY n.id;
+  PERFORM set_config('oneclick.counting', counting_before, true);
   RETURN NULL;
 END $$;
 CREATE TRIGGER trading_signals_updates AFTER UPDATE ON public.trading_signals

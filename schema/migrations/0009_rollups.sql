@@ -156,8 +156,13 @@ $$;
 
 -- A channel's rates over all its ended signals with a known result. Written only where they change, since the
 -- engine looks at channels that change.
-CREATE OR REPLACE FUNCTION engine.refresh_channel_rates() RETURNS void LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $$
+CREATE OR REPLACE FUNCTION engine.refresh_channel_rates() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  -- Set here and not as the function's own: only a superuser may name such a setting there.
+  counting_before text := coalesce(current_setting('oneclick.counting', true), '');
+BEGIN
+  PERFORM set_config('oneclick.counting', 'on', true);
   WITH rates AS (
     SELECT s.channel_id, round(100.0 * count(*) FILTER (WHERE s.result > 0) / count(*), 2) AS success,
            least(999999, greatest(-999999, round(avg(s.result), 4))) AS average
@@ -167,8 +172,9 @@ SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $$
      WHERE (c.success_rate, c.avg_return_percentage) IS DISTINCT FROM (r.success, r.average)
      ORDER BY c.id FOR NO KEY UPDATE OF c)
   UPDATE public.premium_channels c SET success_rate = h.success, avg_return_percentage = h.average
-    FROM changed h WHERE h.id = c.id
-$$;
+    FROM changed h WHERE h.id = c.id;
+  PERFORM set_config('oneclick.counting', counting_before, true);
+END $$;
 
 -- Average cost over trades in the order they were made: state is quantity, average cost, gain of those that count.
 CREATE OR REPLACE FUNCTION engine.add_trade(state numeric[], side public.trade_side, quantity numeric, price numeric,
@@ -283,8 +289,13 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- How much of a portfolio hangs on few assets: see schema/README.md. From positions as they stand.
-CREATE OR REPLACE FUNCTION engine.refresh_portfolio_risk() RETURNS void LANGUAGE sql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $$
+CREATE OR REPLACE FUNCTION engine.refresh_portfolio_risk() RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  -- Set here and not as the function's own: only a superuser may name such a setting there.
+  counting_before text := coalesce(current_setting('oneclick.counting', true), '');
+BEGIN
+  PERFORM set_config('oneclick.counting', 'on', true);
   WITH worth AS (
     SELECT p.portfolio_id, abs(p.quantity * coalesce(p.current_price, p.average_buy_price)) AS value
       FROM public.portfolio_positions p WHERE p.quantity <> 0
@@ -294,8 +305,9 @@ SET search_path = pg_catalog, pg_temp SET oneclick.counting = 'on' AS $$
   ), changed AS (
     SELECT f.id, r.score FROM public.portfolios f LEFT JOIN risk r ON r.portfolio_id = f.id
      WHERE f.risk_score IS DISTINCT FROM r.score ORDER BY f.id FOR NO KEY UPDATE OF f)
-  UPDATE public.portfolios f SET risk_score = h.score FROM changed h WHERE h.id = f.id
-$$;
+  UPDATE public.portfolios f SET risk_score = h.score FROM changed h WHERE h.id = f.id;
+  PERFORM set_config('oneclick.counting', counting_before, true);
+END $$;
 
 -- All of a day; one session at a time.
 CREATE OR REPLACE FUNCTION engine.roll_up_day(of_day date) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
