@@ -106,6 +106,8 @@ const std::string& template_database() {
 std::string copy_of_template(const std::string& name) {
   auto admin = PgQuery::connect(PgServer::get()->url());
   EXPECT_TRUE(admin.has_value()) << admin.error();
+  const auto dropped = admin->run(fmt::format("DROP DATABASE IF EXISTS \"{}\"", name));
+  EXPECT_TRUE(dropped.has_value()) << dropped.error();
   const auto made =
       admin->run(fmt::format("CREATE DATABASE \"{}\" TEMPLATE \"{}\"", name, template_database()));
   EXPECT_TRUE(made.has_value()) << made.error();
