@@ -60,13 +60,17 @@ EgressBudget::EgressBudget(std::string address, double exit_reserve_ratio)
       connections(300 * second_ns, connection_limit, 0) {}
 
 bool EgressBudget::try_take(std::uint32_t weight_cost, bool is_exit, std::int64_t venue_now_ns) {
+  if (!raw.has_room(1, is_exit, venue_now_ns)) return false;
   // What weighs nothing is not kept from leaving by the reserve, only by a pause or a spent window.
   if (!weight.try_take(weight_cost, is_exit || weight_cost == 0, venue_now_ns)) return false;
   return raw.try_take(1, is_exit, venue_now_ns);
 }
 
+// Asked again and again while weight is spent or paused: that must not use the connections up, or
+// nothing would be connected for minutes after.
 bool EgressBudget::try_connect(std::int64_t venue_now_ns) {
-  return connections.try_take(1, true, venue_now_ns) &&
+  return weight.has_room(connect_weight, true, venue_now_ns) &&
+         connections.try_take(1, true, venue_now_ns) &&
          weight.try_take(connect_weight, true, venue_now_ns);
 }
 

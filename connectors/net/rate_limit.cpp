@@ -33,19 +33,30 @@ RateWindow::RateWindow(std::int64_t interval_ns, std::uint32_t limit, double res
       reserve_ratio_(std::clamp(reserve_ratio, 0.0, 1.0)),
       limit_(limit) {}
 
+std::uint64_t RateWindow::allowed(std::uint32_t limit, bool is_exit) const {
+  return is_exit ? limit : limit - static_cast<std::uint32_t>(reserve_ratio_ * limit);
+}
+
+bool RateWindow::has_room(std::uint32_t cost, bool is_exit, std::int64_t now_ns) const {
+  if (now_ns < paused_until_ns_.load(std::memory_order_acquire)) return false;
+  const std::uint32_t limit = limit_.load(std::memory_order_relaxed);
+  if (limit == 0) return true;
+  const std::uint64_t seen = window_and_used_.load(std::memory_order_relaxed);
+  const bool passed = is_later(window_at(now_ns, interval_ns_), seen);
+  return (passed ? 0 : used_of(seen)) + static_cast<std::uint64_t>(cost) <= allowed(limit, is_exit);
+}
+
 bool RateWindow::try_take(std::uint32_t cost, bool is_exit, std::int64_t now_ns) {
   if (now_ns < paused_until_ns_.load(std::memory_order_acquire)) return false;
   const std::uint32_t limit = limit_.load(std::memory_order_relaxed);
   if (limit == 0) return true;
-  const auto reserve = static_cast<std::uint32_t>(reserve_ratio_ * limit);
-  const std::uint64_t allowed = is_exit ? limit : limit - reserve;
   const std::uint32_t window = window_at(now_ns, interval_ns_);
   std::uint64_t seen = window_and_used_.load(std::memory_order_relaxed);
   while (true) {
     // A thread with a slightly older clock counts into the newer window: stricter, never laxer.
     const bool passed = is_later(window, seen);
     const std::uint32_t used = passed ? 0 : used_of(seen);
-    if (used + static_cast<std::uint64_t>(cost) > allowed) return false;
+    if (used + static_cast<std::uint64_t>(cost) > allowed(limit, is_exit)) return false;
     const std::uint64_t next = pack(passed ? window : window_of(seen), used + cost);
     if (window_and_used_.compare_exchange_weak(seen, next, std::memory_order_acq_rel)) return true;
   }

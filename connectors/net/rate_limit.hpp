@@ -14,6 +14,8 @@ class RateWindow {
   RateWindow(std::int64_t interval_ns, std::uint32_t limit, double reserve_ratio);
   // Takes cost when it fits the window that now_ns lies in. Nothing is taken when it does not.
   [[nodiscard]] bool try_take(std::uint32_t cost, bool is_exit, std::int64_t now_ns);
+  // Whether that would be taken now: for what needs room in several windows at once.
+  [[nodiscard]] bool has_room(std::uint32_t cost, bool is_exit, std::int64_t now_ns) const;
   // The venue said how much is used in its current window: ours is corrected upward, never
   // downward.
   void observe_used(std::uint32_t used, std::int64_t now_ns);
@@ -25,6 +27,9 @@ class RateWindow {
   [[nodiscard]] std::int64_t resets_ns(std::int64_t now_ns) const;
 
  private:
+  // What of the limit this may use.
+  [[nodiscard]] std::uint64_t allowed(std::uint32_t limit, bool is_exit) const;
+
   const std::int64_t interval_ns_;
   const double reserve_ratio_;
   std::atomic<std::uint32_t> limit_;

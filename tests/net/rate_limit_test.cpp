@@ -88,6 +88,18 @@ TEST(RateWindow, ShortIntervalsWorkAtAnyTime) {
   }
 }
 
+TEST(RateWindow, SaysWhetherThereIsRoomAndTakesNothing) {
+  RateWindow window(second, 10, 0.5);
+  for (int n = 0; n < 20; ++n) EXPECT_TRUE(window.has_room(5, false, t0));
+  EXPECT_FALSE(window.has_room(6, false, t0));
+  EXPECT_TRUE(window.has_room(10, true, t0));
+  EXPECT_TRUE(window.try_take(10, true, t0));
+  EXPECT_FALSE(window.has_room(1, true, t0));
+  EXPECT_TRUE(window.has_room(10, true, t0 + second));
+  window.pause_until(t0 + 3 * second);
+  EXPECT_FALSE(window.has_room(0, true, t0 + 2 * second));
+}
+
 TEST(RateWindow, FollowsAChangedLimit) {
   RateWindow window(second, 10, 0);
   EXPECT_TRUE(window.try_take(10, false, t0));
