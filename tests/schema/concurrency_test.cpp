@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/base/clock.hpp"
+#include "persistence/pg_migrations.hpp"
 #include "tests/support/pg_server.hpp"
 
 namespace oneclick {
@@ -148,6 +149,30 @@ TEST_F(Concurrency, CountingAnewIsRightWhileOthersWrite) {
             "1401");
   EXPECT_EQ(value(fmt::format("SELECT sum(total_followers) FROM users WHERE id <> '{}'", id_of(1))),
             "0");
+}
+
+// Rows that were there before anything was counted.
+TEST(Counters, AreRightAfterMigratingADatabaseWithRows) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database(false);
+  ASSERT_TRUE(migrate_to(url, migrations().first(6), {}).has_value());
+  auto query = PgQuery::connect(url);
+  ASSERT_TRUE(query.has_value()) << query.error();
+  must(*query,
+       fmt::format("INSERT INTO users (id, email, username, password_hash, total_followers) SELECT"
+                   " {0}, 'u' || n || '@example.org', 'u' || n, '!', nullif(n % 3, 0) FROM"
+                   " generate_series(1, 2500) AS n; INSERT INTO user_follows SELECT {0}, '{1}' FROM"
+                   " generate_series(2, 2500) AS n; INSERT INTO community_posts (id, user_id,"
+                   " content) VALUES ('{1}', '{1}', 'x'); INSERT INTO post_likes SELECT '{1}', {0}"
+                   " FROM generate_series(1, 30) AS n",
+                   numbered, id_of(1)));
+  const auto steps = migrate(url, {});
+  ASSERT_TRUE(steps.has_value()) << steps.error();
+  const auto rows = query->rows(
+      "SELECT sum(total_followers), sum(total_following), count(total_followers),"
+      " (SELECT likes_count FROM community_posts) FROM users");
+  ASSERT_TRUE(rows.has_value()) << rows.error();
+  EXPECT_EQ((*rows)[0], (PgRow{"2499", "2499", "2500", "30"}));
 }
 
 TEST_F(Concurrency, TwentySessionsNumberInvoicesWithoutAGap) {
