@@ -34,11 +34,14 @@ class FaultsTest : public testing::Test {
   }
   static void TearDownTestSuite() {
     leader.reset();  // lives on the stage's reactor
+    // Outside of a case nothing has failed yet, and the stage would be removed.
+    if (case_failed) ADD_FAILURE() << "a case failed: its stage is kept";
     if (stage != nullptr) finish_stage(std::move(stage));
   }
   void SetUp() override { ASSERT_NE(leader, nullptr) << "there is no stage"; }
   void TearDown() override {
     if (stage != nullptr) set_faults("[]");
+    case_failed = case_failed || HasFailure();
   }
 
   static void set_faults(const std::string& json) {
@@ -115,6 +118,7 @@ class FaultsTest : public testing::Test {
   static inline std::unique_ptr<Stage> stage;
   static inline std::unique_ptr<demo::Leader> leader;
   static inline bool buy = true;
+  static inline bool case_failed = false;
 };
 
 // First, while the exchange has counted little weight yet: a start stays within the usual limit
