@@ -25,7 +25,7 @@ using Done = std::expected<void, std::string>;
 
 struct Source {
   std::string_view name;
-  // The columns that are hashed, of table alias a; as engine.audit_fields() in migration 0012.
+  // The columns that are hashed, of table alias a; as engine.audit_fields() in migration 0010.
   std::string_view fields;
 };
 constexpr std::array<Source, 2> sources{

@@ -257,6 +257,6 @@ SELECT (e ->> 0)::bigint AS seq, (e ->> 1)::uuid AS id, (e ->> 4)::uuid AS user_
        (e ->> 12)::timestamp AT TIME ZONE 'UTC' AS created_at
   FROM engine.audit_archive k CROSS JOIN LATERAL jsonb_array_elements(k.entries) AS e;
 
--- These are for the roles of 0015, not for everybody.
+-- These are for the roles of 0012, not for everybody.
 REVOKE EXECUTE ON FUNCTION engine.queue_audit(), engine.seal_audit(integer), engine.audit_unsealed(),
   engine.audit_cut(timestamptz), engine.audit_archivable(timestamptz), engine.archive_audit(integer) FROM PUBLIC;
