@@ -42,7 +42,8 @@ TEST(SizingModes, EachFollowerGetsWhatItsModeSays) {
   ASSERT_EQ(followers.size(), std::size(modes));
   ASSERT_DONE(stage->start_daemon());
   ASSERT_DONE(stage->wait_ready(60 * second_ns));
-  demo::Leader leader(stage->reactor(), stage->tls(), stage->exchange_url(), stage->world().leader);
+  auto leader = std::make_unique<demo::Leader>(stage->reactor(), stage->tls(),
+                                               stage->exchange_url(), stage->world().leader);
   // Until the leader's worth and the prices have been told, copies in proportion are refused by
   // name.
   const std::string newest =
@@ -50,7 +51,7 @@ TEST(SizingModes, EachFollowerGetsWhatItsModeSays) {
   std::string reasons;
   const std::int64_t until = monotonic_now_ns() + 30 * second_ns;
   do {
-    ASSERT_DONE(leader.trade("BTCUSDT", Side::buy, "0.5"));
+    ASSERT_DONE(leader->trade("BTCUSDT", Side::buy, "0.5"));
     ASSERT_DONE(stage->wait_quiet(60 * second_ns));
     const auto row = database->rows(
         "SELECT coalesce(string_agg(reason, ' ' ORDER BY reason), '') FROM engine.copy_outcomes "
@@ -98,6 +99,7 @@ TEST(SizingModes, EachFollowerGetsWhatItsModeSays) {
   const auto books = stage->compare_books();
   ASSERT_TRUE(books.has_value()) << books.error();
   EXPECT_EQ(books->exit_code, 0) << books->json;
+  leader.reset();  // lives on the stage's reactor
   finish_stage(std::move(stage));
 }
 
