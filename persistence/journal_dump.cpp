@@ -117,6 +117,16 @@ void describe(Fields& out, const CopyLink& link) {
   out.decimal("copy_amount", link.copy_amount);
   out.decimal("order_notional_max", link.order_notional_max);
   out.decimal("position_notional_max", link.position_notional_max);
+  out.decimal("exposure_usd_max", link.exposure_usd_max);
+  out.decimal("daily_loss_usd_max", link.daily_loss_usd_max);
+  out.decimal("drawdown_usd_max", link.drawdown_usd_max);
+  if (link.drawdown_usd_max.is_positive()) {
+    out.word("drawdown_from", link.drawdown_from);
+    out.word("drawdown_action", link.drawdown_action);
+  }
+  out.number_if_set("risk_epoch", link.risk_epoch);
+  out.number_if_set("positions_max", link.positions_max);
+  out.number_if_set("entries_per_minute_max", link.entries_per_minute_max);
   if (link.symbol_filter != SymbolFilter::none) {
     out.code("symbol_filter", link.symbol_filter, {"allow", "deny"});
     std::string symbols;
@@ -181,6 +191,7 @@ void describe(Fields& out, const Price& price) {
   out.decimal("bid", price.touch.bid);
   out.decimal("ask", price.touch.ask);
   out.number("touch_time_ns", price.touch.time_ns);
+  out.decimal("quote_usd", price.quote_usd);
 }
 
 void update_source(Fields& out, UpdateSource source) {
@@ -323,6 +334,18 @@ void describe(Fields& out, const ExternalFillRecord& record) {
   out.number("venue_time_ns", record.venue_time_ns);
 }
 
+void describe(Fields& out, const LinkHaltRecord& record) {
+  out.id("link", record.link);
+  out.id("follower", record.follower);
+  out.flag("halted", record.halted);
+  out.word("reason", record.reason);
+  out.word("action", record.action);
+  out.number("risk_epoch", record.risk_epoch);
+  out.text("limit_usd", record.limit_usd.to_text());
+  out.text("from_usd", record.from_usd.to_text());
+  out.text("profit_usd", record.profit_usd.to_text());
+}
+
 // --- entries ---
 
 void describe(Fields& out, const Event& event) {
@@ -405,6 +428,9 @@ void describe(Fields& out, const Record& record) {
     case RecordKind::account_state:
       kind("account_state");
       return describe(out, record.account_state);
+    case RecordKind::link_halt:
+      kind("link_halt");
+      return describe(out, record.link_halt);
   }
   out.number("record_kind", static_cast<unsigned>(record.kind));
 }

@@ -106,8 +106,10 @@ constexpr const char* links_sql =
     " l.channel_id IS NULL OR (coalesce(c.pricing_monthly, 0) = 0"
     "   AND coalesce(c.pricing_yearly, 0) = 0),"  // 25
     " s.until IS NOT NULL, CASE WHEN s.until < 'infinity'"
-    "   THEN (extract(epoch FROM s.until) * 1000000)::bigint END,"  // 26..27
-    " q.user_id, l.copy_quantity"                                   // 28..29
+    "   THEN (extract(epoch FROM s.until) * 1000000)::bigint END,"             // 26..27
+    " q.user_id, l.copy_quantity, l.positions_max, l.entries_per_minute_max,"  // 28..31
+    " l.exposure_usd_max, l.daily_loss_usd_max, l.drawdown_usd_max,"           // 32..34
+    " l.drawdown_from, l.drawdown_action, l.risk_epoch"                        // 35..37
     " FROM engine.copy_links l"
     " LEFT JOIN public.users u ON u.id = l.follower_user_id"
     " LEFT JOIN public.user_exchanges x ON x.id = l.follower_exchange_id"
@@ -162,6 +164,28 @@ void decode_link_sizing(RowFields& f, CopyLink& l) {
   l.position_notional_max = f.amount(14, "position_notional_max");
 }
 
+// Zero for NULL.
+std::int32_t decode_count(RowFields& f, int column, std::string_view name) {
+  if (f.is_null(column)) return 0;
+  const std::int64_t count = f.integer(column);
+  if (count < 1 || count > 2'147'483'647)
+    f.refuse(name, f.text(column), "1 to 2147483647, or NULL");
+  return static_cast<std::int32_t>(count);
+}
+
+void decode_link_limits(RowFields& f, CopyLink& l) {
+  l.positions_max = decode_count(f, 30, "positions_max");
+  l.entries_per_minute_max = decode_count(f, 31, "entries_per_minute_max");
+  l.exposure_usd_max = f.amount(32, "exposure_usd_max");
+  l.daily_loss_usd_max = f.amount(33, "daily_loss_usd_max");
+  l.drawdown_usd_max = f.amount(34, "drawdown_usd_max");
+  l.drawdown_from =
+      f.word(35, "drawdown_from", drawdown_from_from_text, DrawdownFrom::start, "start, peak");
+  l.drawdown_action =
+      f.word(36, "drawdown_action", drawdown_action_from_text, DrawdownAction::halt, "halt, close");
+  l.risk_epoch = f.integer(37);
+}
+
 void decode_link_entry(RowFields& f, CopyLink& l) {
   l.entry_style =
       f.word(9, "entry_style", entry_style_from_text, EntryStyle::capped, "capped, market");
@@ -200,6 +224,7 @@ bool decode_link(RowFields& f, LoadedLink& out, std::int64_t now_us) {
   CopyLink& l = out.link;
   decode_link_owner(f, l);
   decode_link_sizing(f, l);
+  decode_link_limits(f, l);
   decode_link_entry(f, l);
   decode_link_symbols(f, l);
   l.status = f.word(20, "status", link_status_from_text, LinkStatus::stopped,

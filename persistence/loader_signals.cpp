@@ -108,6 +108,7 @@ class EventsReader {
   static int order_of(LeaderEventKind kind) {
     switch (kind) {
       case LeaderEventKind::fill:
+      case LeaderEventKind::risk_close:
       case LeaderEventKind::signal_published:
         return 0;
       case LeaderEventKind::one_click_copy:

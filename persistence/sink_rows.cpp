@@ -269,6 +269,19 @@ void put_kill_switch(CopyRows& rows, const KillSwitch& k, std::int64_t time_ns) 
   rows.time(time_ns);
 }
 
+void put_link_halt(CopyRows& rows, const LinkHaltRecord& h) {
+  rows.begin_row(9);
+  rows.uuid(h.link.value);
+  rows.uuid(h.follower.value);
+  rows.boolean(h.halted);
+  rows.text_or_null(to_text(h.reason));
+  rows.text_or_null(to_text(h.action));
+  rows.numeric(h.limit_usd);
+  rows.numeric(h.from_usd);
+  rows.numeric(h.profit_usd);
+  rows.time(h.time_ns);
+}
+
 // Collects what must be one row each, then writes everything out.
 class RowsBuilder {
  public:
@@ -290,6 +303,9 @@ class RowsBuilder {
         return add_kill_switch(r);
       case RecordKind::account_state:
         return;  // a state of the running engine, no row
+      case RecordKind::link_halt:
+        link_halts_[r.link_halt.link.value] = &r.link_halt;
+        return;
     }
   }
   SinkRows finish() {
@@ -303,6 +319,7 @@ class RowsBuilder {
       put_instrument(table(SinkTable::instruments), r->instrument, r->time_ns);
     for (const auto& [key, r] : kill_switches_)
       put_kill_switch(table(SinkTable::kill_switches), r->kill_switch, r->time_ns);
+    for (const auto& [id, halt] : link_halts_) put_link_halt(table(SinkTable::link_halts), *halt);
     return std::move(rows_);
   }
 
@@ -359,6 +376,7 @@ class RowsBuilder {
   std::unordered_set<Uuid, UuidHash> fill_ids_;
   std::map<std::pair<Venue, std::string>, const Record*> instruments_;
   std::map<std::string, const Record*> kill_switches_;
+  std::map<Uuid, const LinkHaltRecord*> link_halts_;  // the last of each link
 };
 
 void identify(std::string& json, const Record& r) {
@@ -384,6 +402,8 @@ void identify(std::string& json, const Record& r) {
       return add_plain(json, "on", r.kill_switch.on ? "true" : "false");
     case RecordKind::account_state:
       return add_field(json, "user_exchange_id", r.account_state.account.to_text());
+    case RecordKind::link_halt:
+      return add_field(json, "link_id", r.link_halt.link.to_text());
   }
 }
 
@@ -432,6 +452,8 @@ std::string_view record_kind_text(RecordKind kind) {
       return "kill_switch";
     case RecordKind::account_state:
       return "account_state";
+    case RecordKind::link_halt:
+      return "link_halt";
   }
   return "?";
 }

@@ -33,6 +33,7 @@ struct SinkTable {
     external_fills,
     instruments,
     kill_switches,
+    link_halts,
     positions,
     count
   };

@@ -92,6 +92,17 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " coalesce(follower_user_id, '00000000-0000-0000-0000-000000000000'),"
          " coalesce(symbol, '')) DO UPDATE SET active = excluded.active,"
          " updated_at = excluded.updated_at WHERE k.active <> excluded.active"},
+    {.name = "sink_link_halts",
+     .create = "(link_id uuid, follower_user_id uuid, halted boolean, reason text, action text,"
+               " limit_usd numeric, from_usd numeric, profit_usd numeric, at timestamptz)",
+     .upsert =
+         "DELETE FROM engine.link_halts h USING sink_link_halts s"
+         " WHERE h.link_id = s.link_id AND NOT s.halted AND h.halted_at <= s.at;"
+         "INSERT INTO engine.link_halts AS h (link_id, follower_user_id, reason, action, limit_usd,"
+         " from_usd, profit_usd, halted_at) SELECT link_id, follower_user_id, reason, action,"
+         " limit_usd, from_usd, profit_usd, at FROM sink_link_halts s WHERE halted AND EXISTS"
+         " (SELECT FROM engine.copy_links l WHERE l.id = s.link_id) ORDER BY link_id"
+         " ON CONFLICT (link_id) DO NOTHING"},
     {.name = "sink_positions",
      .create = "(portfolio_id uuid, asset_symbol text, quantity numeric, average_buy_price numeric,"
                " last_updated_at timestamp)",

@@ -64,6 +64,7 @@ std::string record_json(const Record& record) {
     case RecordKind::instrument:
     case RecordKind::kill_switch:
     case RecordKind::account_state:
+    case RecordKind::link_halt:
       return {};
   }
   return {};

@@ -182,7 +182,7 @@ Daemon::Started Daemon::recover_shards() {
     inboxes.push_back(&hosts_.back()->inbox());
   }
   router_ = std::make_unique<Router>(inboxes);
-  prices_ = std::make_unique<PriceFeed>(touch_board_, *router_);
+  prices_ = std::make_unique<PriceFeed>(touch_board_, usd_rates_, *router_);
   seen_events_ = hosts_[0]->recovered_core().seen_events();
   for (const KillSwitch& k : hosts_[0]->recovered_core().kill_switches()) kill_board_.set(k);
   return {};

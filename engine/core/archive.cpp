@@ -144,6 +144,7 @@ void fields(Archive& a, InstrumentEntry& e) {
   a.value(e.price.bid);
   a.value(e.price.ask);
   a.value(e.price.time_ns);
+  a.value(e.quote_usd);
 }
 template <typename Archive>
 void fields(Archive& a, LeaderFeed& f) {

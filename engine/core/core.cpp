@@ -9,6 +9,7 @@
 #include "engine/core/fanout.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/profit.hpp"
 #include "engine/core/registry.hpp"
 
 namespace oneclick {
@@ -59,7 +60,8 @@ void dispatch(Step& s) {
     case EventKind::kill_switch:
       return on_kill_switch(s, e.kill_switch);
     case EventKind::price:
-      return on_price(s.t, e.price);
+      on_price(s.t, e.price);
+      return watch_limits(s, e.price);
     case EventKind::timer:
       return on_timer(s);
     case EventKind::fence:

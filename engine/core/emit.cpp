@@ -148,6 +148,22 @@ void emit_account_state(Step& s, const AccountState& state) {
   s.out.on_record(r);
 }
 
+void emit_link_halt(Step& s, const Link& link, const RareTerms& terms) {
+  Record& r = begin(s, RecordKind::link_halt, sizeof(LinkHaltRecord));
+  LinkHaltRecord& h = r.link_halt;
+  h.link = link.id;
+  h.follower = link.follower;
+  h.halted = terms.halted;
+  h.reason = Reason::drawdown;
+  h.action = terms.drawdown_action;
+  h.risk_epoch = terms.risk_epoch;
+  h.limit_usd = terms.drawdown_usd_max;
+  h.from_usd = terms.drawdown_from == DrawdownFrom::peak ? terms.peak_usd : terms.start_usd;
+  h.profit_usd = terms.profit_usd;
+  h.time_ns = s.now_ns;
+  s.out.on_record(r);
+}
+
 void emit_intent(Step& s, const Order& order, IntentKind kind) {
   const InstrumentEntry& instrument = s.t.instruments[order.instrument];
   const AccountEntry& account = s.t.accounts[order.slot];

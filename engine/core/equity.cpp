@@ -28,7 +28,9 @@ Index feed_account_of(const Tables& t, const LeaderEvent& e, Venue venue) {
 void on_price(Tables& t, const Price& price) {
   const Index symbol = t.find_symbol(price.symbol);
   const Index at = symbol == none ? none : t.find_instrument(price.venue, symbol);
-  if (at != none) t.instruments[at].price = price.touch;
+  if (at == none) return;
+  t.instruments[at].price = price.touch;
+  t.instruments[at].quote_usd = price.quote_usd;
 }
 
 bool price_matters(const Tables& t, const Price& price) {

@@ -195,7 +195,9 @@ void on_one_click_copy(Step& s, const LeaderEvent& e) {
 }  // namespace
 
 bool leader_event_matters(const Tables& t, const LeaderEvent& event) {
-  return feed_counts(t, event) && t.find_seen(event.id) == none;
+  // The engine makes its own sales; none may come from outside.
+  return event.kind != LeaderEventKind::risk_close && feed_counts(t, event) &&
+         t.find_seen(event.id) == none;
 }
 
 void on_leader_event(Step& s, const LeaderEvent& event) {
@@ -219,6 +221,8 @@ void on_leader_event(Step& s, const LeaderEvent& event) {
       return on_signal_closed(s, event);
     case LeaderEventKind::one_click_copy:
       return on_one_click_copy(s, event);
+    case LeaderEventKind::risk_close:
+      return;
   }
 }
 

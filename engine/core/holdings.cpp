@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/core/profit.hpp"
 #include "engine/core/sizing.hpp"
 
 namespace oneclick::core {
@@ -36,10 +37,16 @@ void reduce_signals(Tables& t, const Order& o, Decimal sold) {
   }
 }
 
-void book_buy(Tables& t, const Order& o, Decimal quantity, Decimal base_fee) {
+Decimal quote_fee_of(const Tables& t, const Order& o, const OrderUpdate& update) {
+  return update.fee_asset == t.instruments[o.instrument].instrument.quote ? update.fee : Decimal{};
+}
+
+void book_buy(Tables& t, const Order& o, const OrderUpdate& update, Decimal base_fee) {
+  const Decimal quantity = update.last_quantity;
   const Decimal arrived = quantity - base_fee;
   Holding& h = t.holdings[o.holding];
   h.quantity += arrived;
+  h.cost += mul(quantity, update.last_price, Round::nearest) + quote_fee_of(t, o, update);
   if (o.life != Life::ended) h.entries_in_flight -= quantity;
   // The share that the leader has sold meanwhile is owed.
   if (o.keep < keep_all)
@@ -49,8 +56,21 @@ void book_buy(Tables& t, const Order& o, Decimal quantity, Decimal base_fee) {
     t.signals[t.signal_of(o.holding, o.signal)].quantity += arrived;
 }
 
-void book_sell(Tables& t, const Order& o, Decimal quantity, Decimal base_fee) {
+// What was paid for the part that is sold leaves with it.
+Decimal take_cost(Holding& h, Decimal sold) {
+  const Decimal part =
+      sold < h.quantity ? mul_div(h.cost, sold, h.quantity, Round::nearest) : h.cost;
+  h.cost -= part;
+  return part;
+}
+
+void book_sell(Tables& t, const Order& o, const OrderUpdate& update, Decimal base_fee) {
   Holding& h = t.holdings[o.holding];
+  const Decimal quantity = update.last_quantity;
+  const Decimal cost = take_cost(h, quantity + base_fee);
+  const Decimal proceeds =
+      mul(quantity, update.last_price, Round::nearest) - quote_fee_of(t, o, update);
+  note_realised(t, o, update, proceeds - cost);
   h.quantity = max(Decimal{}, h.quantity - quantity - base_fee);
   if (o.life != Life::ended) h.exits_in_flight -= quantity;
   h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
@@ -81,10 +101,11 @@ Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
   o.executed_ns = std::max(o.executed_ns, update.venue_time_ns);
   add_usd(o, update);
   if (o.side == Side::buy) {
-    book_buy(t, o, update.last_quantity, base_fee);
+    book_buy(t, o, update, base_fee);
   } else {
-    book_sell(t, o, update.last_quantity, base_fee);
+    book_sell(t, o, update, base_fee);
   }
+  note_fee_elsewhere(t, o, update);
   return base_fee;
 }
 
@@ -134,6 +155,8 @@ bool balance_matters(const Tables& t, const Balance& balance) {
 
 void drop_terms(Tables& t, Link& link) {
   if (link.terms == none) return;
+  t.terms[link.terms] = RareTerms{};
+  t.terms[link.terms].link = none;
   t.terms[link.terms].next_free = t.free_terms;
   t.free_terms = link.terms;
   link.terms = none;

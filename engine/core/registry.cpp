@@ -6,6 +6,7 @@
 #include "engine/base/limits.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/profit.hpp"
 #include "engine/core/sizing.hpp"
 
 namespace oneclick::core {
@@ -91,18 +92,38 @@ void set_filter(Tables& t, Link& link, const CopyLink& told) {
 RareTerms terms_of(const CopyLink& told) {
   RareTerms terms{};
   terms.copy_quantity = told.copy_quantity;
-  terms.next_free = none;
+  terms.exposure_usd_max = told.exposure_usd_max;
+  terms.daily_loss_usd_max = told.daily_loss_usd_max;
+  terms.drawdown_usd_max = told.drawdown_usd_max;
+  terms.risk_epoch = told.risk_epoch;
+  terms.positions_max = told.positions_max;
+  terms.entries_per_minute_max = told.entries_per_minute_max;
+  terms.drawdown_from = told.drawdown_from;
+  terms.drawdown_action = told.drawdown_action;
+  terms.next_free = terms.link = none;
   return terms;
 }
 RareTerms terms_of(const Tables& t, const Link& link) {
   return link.terms == none ? terms_of(CopyLink{}) : t.terms[link.terms];
 }
 bool same(const RareTerms& a, const RareTerms& b) {
-  return a.copy_quantity == b.copy_quantity;
+  return a.copy_quantity == b.copy_quantity && a.exposure_usd_max == b.exposure_usd_max &&
+         a.daily_loss_usd_max == b.daily_loss_usd_max && a.drawdown_usd_max == b.drawdown_usd_max &&
+         a.risk_epoch == b.risk_epoch && a.positions_max == b.positions_max &&
+         a.entries_per_minute_max == b.entries_per_minute_max &&
+         a.drawdown_from == b.drawdown_from && a.drawdown_action == b.drawdown_action;
 }
 
-void set_terms(Tables& t, Link& link, const CopyLink& told) {
-  const RareTerms terms = terms_of(told);
+void set_terms(Step& s, Index at, const CopyLink& told) {
+  Tables& t = s.t;
+  Link& link = t.links[at];
+  RareTerms terms = terms_of(told);
+  if (link.terms != none) {
+    const RareTerms& before = t.terms[link.terms];
+    if (same(terms, before)) return;
+    if (told.risk_epoch == before.risk_epoch) keep_counts(terms, before);
+    if (before.halted && !terms.halted) emit_release(s, link, terms);
+  }
   if (same(terms, terms_of(CopyLink{}))) return drop_terms(t, link);
   if (link.terms == none && t.free_terms != none) {
     link.terms = t.free_terms;
@@ -111,6 +132,7 @@ void set_terms(Tables& t, Link& link, const CopyLink& told) {
     t.terms.emplace_back();
     link.terms = static_cast<Index>(t.terms.size() - 1);
   }
+  terms.link = at;
   t.terms[link.terms] = terms;
 }
 
@@ -120,7 +142,7 @@ void move_to_account(Tables& t, Index at, AccountSlot slot) {
   if (link.slot == slot) return;
   if (link.slot != none)
     for (Index h = link.first_holding; h != none; h = t.holdings[h].next) {
-      t.holdings[h].quantity = Decimal{};
+      t.holdings[h].quantity = t.holdings[h].cost = Decimal{};
       t.holdings[h].residual_e12 = t.holdings[h].exit_residual_e12 = 0;
       while (t.holdings[h].first_signal != none) t.free_signal_at(t.holdings[h].first_signal);
     }
@@ -193,7 +215,7 @@ void on_link(Step& s, const CopyLink& l) {
   h.subscription_active = l.subscription_active;
   h.removed = false;
   set_filter(t, h, l);
-  set_terms(t, h, l);
+  set_terms(s, at, l);
   move_to_account(t, at, slot);
   if (h.place == none) join_source(t, at, source);
 }

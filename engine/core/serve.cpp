@@ -6,6 +6,7 @@
 #include "engine/core/exits.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/profit.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
 #include "engine/domain/identity.hpp"
@@ -153,7 +154,7 @@ Wished wish_of(const Step& s, Request& r, const Link& link, Index instrument, De
 }
 
 EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const Holding* h,
-                      Decimal price, i128 wished_fine) {
+                      Decimal price, i128 wished_fine, const Room& room) {
   const InstrumentEntry& i = s.t.instruments[r.instrument];
   const bool market = link.entry_style == EntryStyle::market;
   const i128 residual = h == nullptr ? 0 : h->residual_e12;
@@ -166,6 +167,8 @@ EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const H
           .policy = link.min_lot_policy,
           .order_notional_max = link.order_notional_max,
           .position_notional_max = link.position_notional_max,
+          .is_exposure_limited = room.is_limited,
+          .exposure_room = room.notional,
           .copy_amount = is_capped_by_amount(link.sizing_mode) ? amount_of(r, link) : Decimal{},
           .event_notional_max = r.event_notional_max,
           .position_quantity = h == nullptr ? Decimal{} : h->quantity + h->entries_in_flight,
@@ -207,6 +210,7 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   t.balances[t.find_balance(link.slot, t.instruments[r.instrument].quote)].reserved_e12 +=
       o.reserved_e12;
   r.event_notional += size.notional;
+  if (link.terms != none) note_entry(t.terms[link.terms], s.now_ns);
   t.list_order(order);
   submit_order(s, order);
 }
@@ -228,7 +232,10 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank) {
       link.entry_style == EntryStyle::market ? r.event.touch.ask : capped_at(t, r, link);
   const Wished wished = wish_of(s, r, link, r.instrument, price);
   if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
-  const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine);
+  const Room room = room_of(s, link_at, r.symbol, r.instrument);
+  if (room.refusal != Reason::none)
+    return tell(s, r, link_at, rank, skipped(room.refusal, wished.fine, 0));
+  const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine, room);
   const EntrySize size = size_entry(demand);
   if (size.reason != Reason::none)
     return tell(s, r, link_at, rank,

@@ -77,6 +77,8 @@ Reason clip(const EntryDemand& d, Clipper& c) {
     const Decimal room = d.position_notional_max - notional_of(d.position_quantity, d.price);
     if (!c.to_notional(room, Cap::position_notional)) return Reason::position_notional;
   }
+  if (d.is_exposure_limited && !c.to_notional(d.exposure_room, Cap::exposure))
+    return Reason::exposure;
   if (d.copy_amount.is_positive() && !c.to_notional(d.copy_amount, Cap::copy_amount))
     return Reason::copy_amount;
   if (d.lots.quantity_max.is_positive() && !c.to_quantity(d.lots.quantity_max, Cap::venue_max))

@@ -74,6 +74,8 @@ struct EntryDemand {
   MinLotPolicy policy;
   Decimal order_notional_max;  // zero: none; so for the three below
   Decimal position_notional_max;
+  bool is_exposure_limited;
+  Decimal exposure_room;  // in quote; of limited ones
   Decimal copy_amount;
   Decimal event_notional_max;
   Decimal position_quantity;  // held and in flight

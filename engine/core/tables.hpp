@@ -80,11 +80,32 @@ struct Link {
   std::uint32_t unused_too;
 };
 
-// Terms that few links have.
+// Terms that few links have, and what is counted for them. Profit is what the link's own orders
+// made since its limits were set, in USD, fees paid.
 struct RareTerms {
   Decimal copy_quantity;
+  Decimal exposure_usd_max;
+  Decimal daily_loss_usd_max;
+  Decimal drawdown_usd_max;
+  Decimal realised_usd;
+  Decimal profit_usd;  // as it was last known; realised and not
+  Decimal day_start_usd;
+  Decimal start_usd;
+  Decimal peak_usd;
+  std::int64_t risk_epoch;
+  std::int64_t day;     // the present one, counted from 1970
+  std::int64_t minute;  // of the entries counted
+  std::int32_t entries;
+  std::int32_t positions_max;
+  std::int32_t entries_per_minute_max;
+  Index link;
   Index next_free;
-  Index unused[3];
+  DrawdownFrom drawdown_from;
+  DrawdownAction drawdown_action;
+  bool started;   // profit was known once: start, day and peak count from there
+  bool halted;    // by a drawdown
+  bool unvalued;  // something was sold for what nobody knows in USD
+  std::uint8_t unused[15];
 };
 
 struct FilterSet {
@@ -118,6 +139,7 @@ struct BalanceEntry {
 // asset.
 struct Holding {
   Decimal quantity;
+  Decimal cost;            // what was paid for it in quote, the fees in quote included
   i128 residual_e12;       // wanted and not bought, less than a lot unless carried; negative: more
   i128 exit_residual_e12;  // to be sold and not sellable yet
   Decimal entries_in_flight;
@@ -225,7 +247,8 @@ struct InstrumentEntry {
   Index quote;
   std::uint8_t price_decimals;
   std::uint8_t quantity_decimals;
-  Touch price;  // what its base asset is valued by
+  Touch price;        // what its base asset is valued by
+  Decimal quote_usd;  // as told with the price; zero: not known
 };
 
 struct SeenEvent {

@@ -125,6 +125,8 @@ std::size_t payload_bytes(RecordKind kind) {
       return sizeof(KillSwitch);
     case RecordKind::account_state:
       return sizeof(AccountState);
+    case RecordKind::link_halt:
+      return sizeof(LinkHaltRecord);
   }
   return 0;
 }

@@ -37,6 +37,7 @@ enum class LeaderEventKind : std::uint8_t {
   signal_updated = 3,
   signal_closed = 4,   // closed, cancelled or expired
   one_click_copy = 5,  // signal_followers row asking for a copy by `target`
+  risk_close = 6,      // the engine's own: a limit of `target`'s link sells what the link holds
 };
 enum class EventSource : std::uint8_t {
   stream = 1,
@@ -144,6 +145,7 @@ struct Price {
   Venue venue;
   Symbol symbol;
   Touch touch;
+  Decimal quote_usd;  // USD per unit of the quote asset; zero: not known
 };
 
 enum class AccountStateKind : std::uint8_t {

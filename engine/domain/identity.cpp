@@ -102,6 +102,15 @@ EventId copy_event_id(SignalId signal, UserId user) {
   return {unordered(m.digest())};
 }
 
+EventId risk_event_id(LinkId link, std::string_view symbol, std::uint64_t cause_seq) {
+  Message m;
+  m.add("risk");
+  m.add(link.value);
+  m.add(symbol);
+  m.add_number(cause_seq);
+  return {unordered(m.digest())};
+}
+
 EventId request_event_id(UserId caller, std::string_view idempotency_key) {
   Message m;
   m.add("request");

@@ -18,6 +18,8 @@ namespace oneclick {
 // Which order a fill belongs to; never zero.
 [[nodiscard]] std::uint64_t leader_order_of(Venue venue, AccountId account,
                                             std::string_view order_id);
+// The engine's own sale of what a link holds in a symbol: from what made it, counted by the shard.
+[[nodiscard]] EventId risk_event_id(LinkId link, std::string_view symbol, std::uint64_t cause_seq);
 // A leader trade posted by a program without venue ids: from the caller and its idempotency key.
 [[nodiscard]] EventId request_event_id(UserId caller, std::string_view idempotency_key);
 

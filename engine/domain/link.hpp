@@ -25,12 +25,20 @@ enum class SizingMode : std::uint8_t {
 enum class EntryStyle : std::uint8_t { capped = 1, market = 2 };
 enum class MinLotPolicy : std::uint8_t { carry = 1, skip = 2, round_up = 3 };
 enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, quarantined };
+// What a drawdown is counted from, and what happens when it is reached: no entries any more, or
+// everything sold as well.
+enum class DrawdownFrom : std::uint8_t { start = 0, peak = 1 };
+enum class DrawdownAction : std::uint8_t { halt = 0, close = 1 };
 enum class SymbolFilter : std::uint8_t { none = 0, allow = 1, deny = 2 };
 
 [[nodiscard]] std::string_view to_text(SizingMode mode);
 [[nodiscard]] std::string_view to_text(EntryStyle style);
 [[nodiscard]] std::string_view to_text(MinLotPolicy policy);
 [[nodiscard]] std::string_view to_text(LinkStatus status);
+[[nodiscard]] std::string_view to_text(DrawdownFrom from);
+[[nodiscard]] std::string_view to_text(DrawdownAction action);
+[[nodiscard]] std::optional<DrawdownFrom> drawdown_from_from_text(std::string_view text);
+[[nodiscard]] std::optional<DrawdownAction> drawdown_action_from_text(std::string_view text);
 [[nodiscard]] std::optional<SizingMode> sizing_mode_from_text(std::string_view text);
 [[nodiscard]] std::optional<EntryStyle> entry_style_from_text(std::string_view text);
 [[nodiscard]] std::optional<MinLotPolicy> min_lot_policy_from_text(std::string_view text);
@@ -63,6 +71,15 @@ struct CopyLink {
   Decimal copy_quantity;          // of fixed_quantity; zero otherwise
   Decimal order_notional_max;     // zero: none
   Decimal position_notional_max;  // zero: none
+  // In USD at the venue's prices; zero: none.
+  Decimal exposure_usd_max;    // held and being bought, of all symbols
+  Decimal daily_loss_usd_max;  // since 00:00 UTC, realised or not
+  Decimal drawdown_usd_max;
+  std::int64_t risk_epoch;     // raised by who releases a halted link; starts its profit anew
+  std::int32_t positions_max;  // symbols held or being bought; zero: none
+  std::int32_t entries_per_minute_max;  // of the clock's minutes; zero: none
+  DrawdownFrom drawdown_from;
+  DrawdownAction drawdown_action;
   std::int64_t version;
   std::array<Symbol, link_symbols_max> symbols;
 };

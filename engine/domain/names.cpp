@@ -104,12 +104,24 @@ std::string_view to_text(Reason reason) {
       return "below_min_lot";
     case Reason::below_min_notional:
       return "below_min_notional";
+    case Reason::positions:
+      return "positions";
+    case Reason::entry_rate:
+      return "entry_rate";
+    case Reason::not_valued:
+      return "not_valued";
+    case Reason::daily_loss:
+      return "daily_loss";
+    case Reason::drawdown:
+      return "drawdown";
     case Reason::price_filter:
       return "price_filter";
     case Reason::order_notional:
       return "order_notional";
     case Reason::position_notional:
       return "position_notional";
+    case Reason::exposure:
+      return "exposure";
     case Reason::copy_amount:
       return "copy_amount";
     case Reason::event_notional:
@@ -145,6 +157,8 @@ bool is_retryable(Reason reason) {
     case Reason::no_price:
     case Reason::no_stop:
     case Reason::equity_unknown:
+    case Reason::entry_rate:
+    case Reason::not_valued:
     case Reason::rate_budget:
     case Reason::session_down:
     case Reason::overload:
@@ -165,6 +179,8 @@ std::string_view to_text(Cap cap) {
       return "order_notional";
     case Cap::position_notional:
       return "position_notional";
+    case Cap::exposure:
+      return "exposure";
     case Cap::balance:
       return "balance";
     case Cap::held:
@@ -261,6 +277,30 @@ std::string_view to_text(LinkStatus status) {
   }
   return "?";
 }
+std::string_view to_text(DrawdownFrom from) {
+  switch (from) {
+    case DrawdownFrom::start:
+      return "start";
+    case DrawdownFrom::peak:
+      return "peak";
+  }
+  return "?";
+}
+std::string_view to_text(DrawdownAction action) {
+  switch (action) {
+    case DrawdownAction::halt:
+      return "halt";
+    case DrawdownAction::close:
+      return "close";
+  }
+  return "?";
+}
+std::optional<DrawdownFrom> drawdown_from_from_text(std::string_view text) {
+  return find(text, std::array{DrawdownFrom::start, DrawdownFrom::peak});
+}
+std::optional<DrawdownAction> drawdown_action_from_text(std::string_view text) {
+  return find(text, std::array{DrawdownAction::halt, DrawdownAction::close});
+}
 std::optional<SizingMode> sizing_mode_from_text(std::string_view text) {
   return find(text, std::array{SizingMode::leader_quantity, SizingMode::fixed_notional,
                                SizingMode::fixed_quantity, SizingMode::fixed_risk,
@@ -289,6 +329,8 @@ std::string_view to_text(LeaderEventKind kind) {
       return "signal_closed";
     case LeaderEventKind::one_click_copy:
       return "one_click_copy";
+    case LeaderEventKind::risk_close:
+      return "risk_close";
   }
   return "?";
 }

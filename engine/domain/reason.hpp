@@ -29,9 +29,15 @@ enum class Reason : std::uint8_t {
   no_position,            // spot sell with nothing held
   below_min_lot,          // rounds to nothing, policy skip
   below_min_notional,     // under the venue's minimum, policy skip
+  positions,              // positions_max symbols are held already
+  entry_rate,             // entries_per_minute_max are sent already
+  not_valued,             // limited in USD, and a price or rate for that is not known now
+  daily_loss,             // daily_loss_usd_max is lost
+  drawdown,               // drawdown_usd_max was reached; until released
   price_filter,           // outside the venue's price range
   order_notional,         // capped to nothing by order_notional_max
   position_notional,      // capped to nothing by position_notional_max
+  exposure,               // capped to nothing by exposure_usd_max
   copy_amount,            // capped to nothing by copy_amount
   event_notional,         // aggregate of one event over all followers
   balance,                // not enough free balance at the cap price
@@ -58,6 +64,7 @@ enum class Cap : std::uint8_t {
   copy_amount,
   order_notional,
   position_notional,
+  exposure,
   balance,
   held,       // an exit never sells more than the link holds
   venue_max,  // the venue's maximum quantity or notional

@@ -19,6 +19,7 @@ enum class RecordKind : std::uint16_t {
   instrument = 6,     // Instrument
   kill_switch = 7,    // KillSwitch
   account_state = 8,  // AccountState
+  link_halt = 9,      // LinkHaltRecord: a limit stopped a link, or it was released
 };
 
 struct LeaderEventRecord {
@@ -111,6 +112,20 @@ struct ExternalFillRecord {
   std::int64_t venue_time_ns;
 };
 
+// Profits count from when the link's limits were set, in USD.
+struct LinkHaltRecord {
+  LinkId link;
+  UserId follower;
+  bool halted;    // false: released
+  Reason reason;  // drawdown
+  DrawdownAction action;
+  std::int64_t risk_epoch;
+  Decimal limit_usd;
+  Decimal from_usd;    // the profit that it was counted from
+  Decimal profit_usd;  // what was left of it
+  std::int64_t time_ns;
+};
+
 struct Record {
   RecordKind kind;
   std::uint16_t shard;
@@ -126,6 +141,7 @@ struct Record {
     Instrument instrument;
     KillSwitch kill_switch;
     AccountState account_state;
+    LinkHaltRecord link_halt;
   };
 };
 static_assert(std::is_trivially_copyable_v<Record>);

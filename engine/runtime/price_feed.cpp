@@ -19,7 +19,10 @@ void PriceFeed::tell() {
     Touch& told = told_[{venue, symbol.str()}];
     if (touch.time_ns <= told.time_ns) return;
     if (touch.time_ns - told.time_ns < repeat_ns && !has_moved(told, touch)) return;
-    if (sink_.try_push(make_event(Price{.venue = venue, .symbol = symbol, .touch = touch})))
+    const auto parts = split_symbol(symbol.view());
+    const Decimal usd = parts ? usd_rates_.usd_per(venue, parts->quote, touch.time_ns) : Decimal{};
+    if (sink_.try_push(
+            make_event(Price{.venue = venue, .symbol = symbol, .touch = touch, .quote_usd = usd})))
       told = touch;
   });
 }

@@ -8,17 +8,20 @@
 
 #include "engine/domain/port.hpp"
 #include "engine/runtime/touch_board.hpp"
+#include "engine/runtime/usd_rates.hpp"
 
 namespace oneclick {
 
 class PriceFeed {
  public:
-  PriceFeed(const TouchBoard& board, EventSink& sink) : board_(board), sink_(sink) {}
+  PriceFeed(const TouchBoard& board, const UsdRates& usd_rates, EventSink& sink)
+      : board_(board), usd_rates_(usd_rates), sink_(sink) {}
   // What a full queue does not take is told by the next call.
   void tell();
 
  private:
   const TouchBoard& board_;
+  const UsdRates& usd_rates_;
   EventSink& sink_;
   std::map<std::pair<Venue, std::string>, Touch> told_;
 };

@@ -81,6 +81,7 @@ INSERT INTO expected VALUES
   ('engine.renewals', '', '', 'S'),
   ('engine.instruments', 'SIU', 'S', 'S'),
   ('engine.kill_switches', 'SIU', 'SIUD', 'S'),
+  ('engine.link_halts', 'SID', 'S', 'S'),
   ('engine.leader_events', 'SIU', 'S', 'S'),
   ('engine.leader_feeds', 'S', 'SIUD', 'S'),
   ('engine.migrations', 'S', 'S', 'S'),

@@ -84,6 +84,8 @@ TEST(Sizing, RoundsCapsAndNames) {
         .policy = c.policy,
         .order_notional_max = dec(c.order_max),
         .position_notional_max = dec(c.position_max),
+        .is_exposure_limited = false,
+        .exposure_room = Decimal{},
         .copy_amount = dec(c.copy_amount),
         .event_notional_max = dec(c.event_max),
         .position_quantity = dec(c.position),

@@ -97,9 +97,11 @@ TEST_F(LoaderTest, ASnapshotTellsEverything) {
                   account(0).to_text()));
   add_link(1,
            ", copy_percentage, copy_amount, symbol_filter, symbols, order_notional_max,"
-           " min_lot_policy, entry_style, slippage_bps_max, entry_ttl_ms, status",
+           " min_lot_policy, entry_style, slippage_bps_max, entry_ttl_ms, status, positions_max,"
+           " entries_per_minute_max, exposure_usd_max, daily_loss_usd_max, drawdown_usd_max,"
+           " drawdown_from, drawdown_action, risk_epoch",
            ", 12.5, 1000.25, 'allow', '{BTC/USDT,ETH/USDT}', 77.5, 'round_up', 'market', 30, 900,"
-           " 'exits_only'");
+           " 'exits_only', 3, 20, 500, 50.5, 200, 'peak', 'close', 4");
   add_channel_link(2);
   sql("INSERT INTO engine.kill_switches (active, symbol) VALUES (true, 'BTC/USDT')");
   sql(
@@ -133,6 +135,14 @@ TEST_F(LoaderTest, ASnapshotTellsEverything) {
   EXPECT_EQ(l.entry_style, EntryStyle::market);
   EXPECT_EQ(l.slippage_bps_max, 30);
   EXPECT_EQ(l.entry_ttl_ms, 900);
+  EXPECT_EQ(l.positions_max, 3);
+  EXPECT_EQ(l.entries_per_minute_max, 20);
+  EXPECT_EQ(l.exposure_usd_max, Decimal::of("500"));
+  EXPECT_EQ(l.daily_loss_usd_max, Decimal::of("50.5"));
+  EXPECT_EQ(l.drawdown_usd_max, Decimal::of("200"));
+  EXPECT_EQ(l.drawdown_from, DrawdownFrom::peak);
+  EXPECT_EQ(l.drawdown_action, DrawdownAction::close);
+  EXPECT_EQ(l.risk_epoch, 4);
   EXPECT_EQ(l.status, LinkStatus::exits_only);
   EXPECT_TRUE(l.user_active);
   EXPECT_TRUE(l.subscription_active);
@@ -231,7 +241,7 @@ TEST_F(LoaderTest, AnEarlierTransactionThatCommitsLateIsNotMissed) {
 TEST_F(LoaderTest, AnEmptiedTableIsReadAgain) {
   add_link(1);
   start();
-  sql("TRUNCATE engine.copy_links");
+  sql("TRUNCATE engine.copy_links CASCADE");
   ASSERT_TRUE(soon([](const State& s) { return s.snapshots == 2 && s.links.empty(); }));
   add_link(2);
   ASSERT_TRUE(soon([](const State& s) { return s.links.contains(link_id(2)); }));

@@ -43,7 +43,7 @@ TEST(Schema, EngineTablesAreThere) {
   for (const char* table :
        {"audit_chain", "change_cursors", "change_log", "copy_links", "copy_outcomes",
         "external_fills", "instruments", "kill_switches", "leader_events", "leader_feeds",
-        "migrations", "sink_offsets", "sink_rejects", "symbol_map"})
+        "link_halts", "migrations", "sink_offsets", "sink_rejects", "symbol_map"})
     EXPECT_EQ(std::ranges::count(tables, table), 1) << table;
   EXPECT_EQ(row_text(query,
                      "SELECT count(*) FROM information_schema.columns WHERE"
@@ -77,6 +77,14 @@ TEST(Schema, CopyLinksRefuseWhatCannotBe) {
            {"order_notional_max", "-1"},
            {"position_notional_max", "0"},
            {"copy_quantity", "0"},
+           {"positions_max", "0"},
+           {"entries_per_minute_max", "-1"},
+           {"exposure_usd_max", "0"},
+           {"daily_loss_usd_max", "-1"},
+           {"drawdown_usd_max", "0"},
+           {"drawdown_from", "'whatever'"},
+           {"drawdown_action", "'whatever'"},
+           {"risk_epoch", "-1"},
            {"symbols", "array_fill('A/B'::text, ARRAY[17])"},
            {"channel_id", "gen_random_uuid()"}}) {
     const auto done = query.run(start + ", " + column_name + owner + ", " + value + ")");

@@ -34,7 +34,8 @@ class PriceFeedTest : public testing::Test {
 
   TouchBoard board{16};
   Sink sink;
-  PriceFeed feed{board, sink};
+  UsdRates rates{{}, board, 1};
+  PriceFeed feed{board, rates, sink};
 };
 
 TEST_F(PriceFeedTest, TellsWhatMovedAndRepeatsTheRestNowAndThen) {
