@@ -189,6 +189,15 @@ void add_vault(CLI::App& root, Request& r) {
 void add_maintain(CLI::App& root, Request& r) {
   CLI::App* app = root.add_subcommand("maintain", "what the database needs from time to time");
   add_database(*app, r.maintain.database_url);
+  CLI::Option* config = app->add_option("--config", r.maintain.config_file,
+                                        "its section [retention] says what is kept how long");
+  CLI::Option* set = app->add_option("--set", r.maintain.overrides,
+                                     "retention.key=value, over file and environment; may be "
+                                     "repeated")
+                         ->take_all()
+                         ->allow_extra_args(false);
+  CLI::Option* dry =
+      app->add_flag("--dry-run", r.maintain.dry_run, "says what would go, and changes nothing");
   app->add_option("--master-key-file", r.maintain.master_key_file,
                   "signs the audit chain, and shows that signatures of it hold")
       ->envname("ONECLICK_MASTER_KEY_FILE");
@@ -196,6 +205,7 @@ void add_maintain(CLI::App& root, Request& r) {
       "--verify-audit", r.maintain.verify_audit,
       "only checks that audit rows are those that were written; 1 when one was removed, altered, "
       "inserted or re-ordered");
+  verify->excludes(config)->excludes(set)->excludes(dry);
   app->add_option("--audit-anchor", r.maintain.audit_anchor,
                   "file outside the database with the chain's last known end: compared with, then "
                   "written anew when everything holds")

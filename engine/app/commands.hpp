@@ -113,9 +113,12 @@ struct JournalArguments {
 
 struct MaintainArguments {
   std::string database_url;
-  std::string master_key_file;  // signs the audit chain; empty: it is only sealed
-  bool verify_audit = false;    // this and nothing else
-  std::string audit_anchor;     // file; see AuditReportArguments
+  std::string config_file;             // section [retention]; empty: its defaults
+  std::vector<std::string> overrides;  // "retention.key=value"
+  std::string master_key_file;         // signs the audit chain; empty: it is only sealed
+  bool dry_run = false;                // only says what would go
+  bool verify_audit = false;           // this and nothing else
+  std::string audit_anchor;            // file; see AuditReportArguments
   bool json = false;
 };
 [[nodiscard]] int command_maintain(const MaintainArguments& arguments);

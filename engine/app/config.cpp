@@ -278,6 +278,19 @@ void read_peg(ConfigReader& reader, const std::string& asset, Config& config) {
       peg.as_of, age, config.engine.usd_peg_age_max_days));
 }
 
+void read_retention(ConfigReader& reader, RetentionPeriods& r) {
+  reader.allow_section("retention");
+  reader.integer("retention.market_data_years", 1, 100, r.market_data_years);
+  reader.integer("retention.user_sessions_days", 1, 3'650, r.user_sessions_days);
+  reader.integer("retention.audit_logs_years", audit_logs_years_min, 100, r.audit_logs_years);
+  reader.integer("retention.system_logs_days", 1, 3'650, r.system_logs_days);
+  reader.integer("retention.notifications_days", 1, 3'650, r.notifications_days);
+  reader.integer("retention.batch_rows", 1, 100'000, r.batch_rows);
+  for (const std::string& key : reader.keys_below("retention"))
+    if (key.starts_with("trade"))
+      reader.refuse("retention." + key, "no such key: trades and their history are kept for ever");
+}
+
 void read_log(ConfigReader& reader, Config::Log& log) {
   reader.section("log");
   reader.choice<LogLevel>("log.level",
@@ -333,6 +346,7 @@ std::expected<Config, std::vector<std::string>> load_config(
   read_binance(reader, config.binance);
   reader.allow_section("usd_pegs");
   for (const std::string& asset : reader.names_below("usd_pegs")) read_peg(reader, asset, config);
+  read_retention(reader, config.retention);
   read_log(reader, config.log);
   reader.refuse_unknown();
 
@@ -374,6 +388,27 @@ std::expected<std::string, std::vector<std::string>> control_socket_path(
   read_engine(reader, engine);
   if (!reader.errors().empty()) return std::unexpected(reader.errors());
   return engine.control_socket;
+}
+
+std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment) {
+  ConfigTable table = file.empty() ? ConfigTable{} : read_toml(file);
+  add_environment(table, environment);
+  add_overrides(table, overrides);
+  if (!table.errors.empty()) return std::unexpected(std::move(table.errors));
+  const auto of_others = [](const auto& entry) {
+    return entry.first != "retention" && !entry.first.starts_with("retention.");
+  };
+  std::erase_if(table.values, of_others);
+  std::erase_if(table.sections, of_others);
+  std::erase_if(table.lists, of_others);
+  ConfigReader reader(std::move(table));
+  RetentionPeriods periods;
+  read_retention(reader, periods);
+  reader.refuse_unknown();
+  if (!reader.errors().empty()) return std::unexpected(reader.errors());
+  return periods;
 }
 
 }  // namespace oneclick

@@ -20,6 +20,7 @@
 #include "engine/base/decimal.hpp"
 #include "engine/base/log.hpp"
 #include "engine/runtime/gate.hpp"
+#include "persistence/retention.hpp"
 
 namespace oneclick {
 
@@ -94,6 +95,8 @@ struct Config {
   };
   std::vector<UsdPeg> usd_pegs;  // only those young enough
 
+  RetentionPeriods retention;  // of `oneclick maintain`; the daemon removes nothing
+
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::logfmt;
@@ -121,6 +124,12 @@ using Environment = std::map<std::string, std::string>;
 
 // Only where a daemon with this configuration listens for its operator: no secret is needed to ask.
 [[nodiscard]] std::expected<std::string, std::vector<std::string>> control_socket_path(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+    const Environment& environment = process_environment());
+
+// Section [retention] alone, as `oneclick maintain` needs it: it runs as another role, without the
+// daemon's secrets. No file: environment and overrides over the defaults.
+[[nodiscard]] std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
     const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
     const Environment& environment = process_environment());
 

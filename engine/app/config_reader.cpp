@@ -278,7 +278,7 @@ void ConfigReader::refuse_unknown() {
                                [&](const std::string& k) { return k.starts_with(name + "."); });
   };
   for (const auto& [key, value] : table_.values) {
-    if (known_.contains(key)) continue;
+    if (known_.contains(key) || refused_.contains(key)) continue;
     errors_.push_back(is_section(key)
                           ? fmt::format("{}: {}: must be a section, [{}]", value.where, key, key)
                           : fmt::format("{}: {}: unknown key", value.where, key));
