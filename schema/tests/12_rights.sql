@@ -84,7 +84,11 @@ INSERT INTO expected VALUES
   ('engine.link_halts', 'SID', 'S', 'S'),
   ('engine.leader_events', 'SIU', 'S', 'S'),
   ('engine.leader_feeds', 'S', 'SIUD', 'S'),
+  ('engine.market_data_monthly', 'S', 'S', 'S'),
+  ('engine.market_sentiment_monthly', 'S', 'S', 'S'),
   ('engine.migrations', 'S', 'S', 'S'),
+  ('engine.price_history_daily', 'S', 'S', 'S'),
+  ('engine.price_history_monthly', 'S', 'S', 'S'),
   ('engine.sink_offsets', 'SIU', 'S', 'S'),
   ('engine.sink_rejects', 'SI', '', 'S'),
   ('engine.symbol_map', 'SIU', 'S', 'S');

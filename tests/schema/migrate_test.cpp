@@ -132,11 +132,11 @@ TEST(MigrateWorld, PositionsBeyondOneBatchGetTheirOwner) {
 }
 
 // A backend that ends at its n-th DDL command of the run, wherever that is. The sequence counts on
-// when a transaction is undone.
+// when a transaction is undone. Commands of functions with their owner's rights count too.
 constexpr const char* end_at_command = R"(
 CREATE SCHEMA crash;
 CREATE SEQUENCE crash.commands;
-CREATE FUNCTION crash.count() RETURNS event_trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION crash.count() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
   IF nextval('crash.commands') = {} THEN
     PERFORM pg_terminate_backend(pg_backend_pid());
