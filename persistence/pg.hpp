@@ -37,6 +37,14 @@ struct MigrationStatus {
 };
 [[nodiscard]] std::expected<std::vector<MigrationStatus>, std::string> migration_status(
     const std::string& database_url);
+// How the time series are stored, as their migration decided; nothing before it ran.
+struct TimeSeriesStorage {
+  std::string storage;               // partitions | hypertables | compressed_hypertables
+  std::string timescaledb, license;  // empty without the extension
+  std::string reason;
+};
+[[nodiscard]] std::expected<std::optional<TimeSeriesStorage>, std::string> time_series_storage(
+    const std::string& database_url);
 // Brings the database to the current schema, under an advisory lock, one transaction each.
 // Restartable. Error names the migration and what PostgreSQL said. `on_step` is told each migration
 // applied.

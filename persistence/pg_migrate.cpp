@@ -207,6 +207,24 @@ std::expected<std::vector<MigrationStatus>, std::string> migration_status(
   return std::unexpected(without_password(e.what(), database_url));
 }
 
+std::expected<std::optional<TimeSeriesStorage>, std::string> time_series_storage(
+    const std::string& database_url) try {
+  pqxx::connection connection(database_url);
+  pqxx::read_transaction work(connection);
+  if (work.exec1("SELECT to_regclass('engine.time_series') IS NULL")[0].as<bool>())
+    return std::nullopt;
+  const auto rows = work.exec(
+      "SELECT storage, coalesce(timescaledb, ''), coalesce(license, ''), reason"
+      " FROM engine.time_series");
+  if (rows.empty()) return std::nullopt;
+  return TimeSeriesStorage{.storage = rows[0][0].c_str(),
+                           .timescaledb = rows[0][1].c_str(),
+                           .license = rows[0][2].c_str(),
+                           .reason = rows[0][3].c_str()};
+} catch (const std::exception& e) {
+  return std::unexpected(without_password(e.what(), database_url));
+}
+
 std::expected<int, std::string> migrate(const std::string& database_url,
                                         const std::function<void(const Migration&)>& on_step) {
   return migrate_to(database_url, migrations(), on_step);

@@ -1,5 +1,6 @@
 // `oneclick migrate`: brings a database to the current schema, or says where it is.
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -12,7 +13,19 @@ namespace oneclick {
 
 namespace {
 
-void print_status(const std::vector<MigrationStatus>& all, bool json) {
+// How the time series are stored; empty before the migration that decides it.
+std::string series_json(const std::optional<TimeSeriesStorage>& series) {
+  if (!series) return "null";
+  return JsonObject()
+      .text("storage", series->storage)
+      .text("timescaledb", series->timescaledb)
+      .text("license", series->license)
+      .text("reason", series->reason)
+      .str();
+}
+
+void print_status(const std::vector<MigrationStatus>& all,
+                  const std::optional<TimeSeriesStorage>& series, bool json) {
   JsonList list;
   for (const MigrationStatus& m : all) {
     if (json) {
@@ -27,13 +40,19 @@ void print_status(const std::vector<MigrationStatus>& all, bool json) {
                              m.applied ? "applied " + m.applied_at : "missing"));
     }
   }
-  if (json) print_line(JsonObject().raw("migrations", list.str()).str());
+  if (json)
+    print_line(
+        JsonObject().raw("migrations", list.str()).raw("time_series", series_json(series)).str());
+  else if (series)
+    print_line(fmt::format("time series: {} ({})", series->storage, series->reason));
 }
 
 int report_status(const MigrateArguments& arguments) {
   const auto status = migration_status(arguments.database_url);
   if (!status) return fail(exit_codes::failure, "database: " + status.error());
-  print_status(*status, arguments.json);
+  const auto series = time_series_storage(arguments.database_url);
+  if (!series) return fail(exit_codes::failure, "database: " + series.error());
+  print_status(*status, *series, arguments.json);
   const bool current = std::ranges::all_of(*status, &MigrationStatus::applied);
   return current ? exit_codes::fine : exit_codes::failure;
 }

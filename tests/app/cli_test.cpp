@@ -254,7 +254,11 @@ TEST_F(CommandLine, BringsADatabaseUpAndManagesKeysInIt) {
   const Ran migrated = run({"migrate", "--database", url});
   EXPECT_EQ(migrated.code, 0) << migrated.output;
   EXPECT_THAT(migrated.output, HasSubstr("applied 0001"));
-  EXPECT_EQ(run({"migrate", "--status"}, environment).code, 0);
+  const Ran status = run({"migrate", "--status"}, environment);
+  EXPECT_EQ(status.code, 0);
+  EXPECT_THAT(status.output, HasSubstr("time series: "));
+  EXPECT_THAT(run({"migrate", "--status", "--json"}, environment).output,
+              HasSubstr("\"time_series\":{\"storage\":\""));
   EXPECT_EQ(run({"migrate", "--json"}, environment).output.rfind("{\"applied\":0,", 0), 0u);
 
   auto database = PgQuery::connect(url);
