@@ -200,9 +200,17 @@ int run_demo(const DemoArguments& arguments, const std::filesystem::path& dir) {
   return ended == 0 ? code : 1;
 }
 
+// Said before the half minute, not after it.
+bool can_write(const std::string& file) {
+  if (file.empty() || std::ofstream(file, std::ios::app)) return true;
+  std::fprintf(stderr, "oneclick: --json %s: cannot be written\n", file.c_str());
+  return false;
+}
+
 }  // namespace
 
 int command_demo(const DemoArguments& arguments) {
+  if (!can_write(arguments.json_file)) return 64;
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
   signal(SIGPIPE, SIG_IGN);

@@ -82,6 +82,7 @@ const Case cases[] = {
     {"RunConfigNoToml", {"run", "--config", "/etc/passwd"}, 78, "/etc/passwd:1:"},
     {"DemoHelp", {"demo", "--help"}, 0, "--followers"},
     {"DemoNoFollowers", {"demo", "--followers", "0"}, 64, "--followers"},
+    {"DemoJsonNowhere", {"demo", "--json", "/nowhere/x.json"}, 64, "--json /nowhere/x.json"},
     {"DemoSecondsText", {"demo", "--seconds", "long"}, 64, "--seconds"},
     {"CheckHelp", {"check", "--help"}, 0, "--connect"},
     {"CheckConfigMissing", {"check", "--config", "/nonexistent.toml"}, 78, "does not exist"},
