@@ -15,6 +15,7 @@
 
 #include "engine/base/crypto.hpp"
 #include "engine/base/metrics.hpp"
+#include "engine/domain/market_sample.hpp"
 #include "engine/domain/port.hpp"
 #include "persistence/journal.hpp"
 
@@ -105,6 +106,9 @@ class PgSideWriter {
   virtual ~PgSideWriter() = default;
   // Any thread; bounded: beyond 10,000 waiting rows they are dropped and counted.
   virtual void security_event(SecurityEvent event) = 0;
+  // For price_history and market_data. Any thread; bounded: while the database is away the newest
+  // 50,000 are kept.
+  virtual void market(std::vector<MarketSample> samples) = 0;
 };
 
 // --- tools behind the command line ---

@@ -1,5 +1,6 @@
-// Rows that are not derived from the journal: security events, from any thread, written when the
-// database takes them; and the audit chain, sealed every second.
+// Rows that are not derived from the journal: security events and samples of the market, from any
+// thread, written when the database takes them; and the audit chain, sealed every second.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "engine/base/log.hpp"
 #include "persistence/pg.hpp"
 #include "persistence/pg_connection.hpp"
+#include "persistence/pg_market.hpp"
 
 namespace oneclick {
 
@@ -24,6 +26,10 @@ constexpr std::int64_t goodbye_ns_max = 1'000'000'000;
 // How long a committed audit row may stay unsealed while the database answers.
 constexpr std::int64_t seal_ns = 1'000'000'000;
 constexpr std::int64_t seal_retry_ns = 30'000'000'000;
+constexpr std::size_t samples_waiting_max = 50'000;
+constexpr std::size_t samples_batch_max = 1'000;
+// Partitions of coming months are looked after so often; until then the rest takes every row.
+constexpr std::int64_t partitions_ns = 3'600'000'000'000;
 constexpr std::int64_t seal_rows_max = 1'000;  // a statement of some ten milliseconds
 
 class SideWriter final : public PgSideWriter {
@@ -33,6 +39,11 @@ class SideWriter final : public PgSideWriter {
         written_(metrics.counter("security_events_total", "Rows written to security_events")),
         dropped_(metrics.counter("security_events_dropped_total",
                                  "Security events that found no room while PostgreSQL was away")),
+        samples_written_(metrics.counter("market_samples_total",
+                                         "Samples written to price_history and market_data")),
+        samples_dropped_(metrics.counter(
+            "market_samples_dropped_total",
+            "Samples that found no room while PostgreSQL was away, or that it refused")),
         sealed_(metrics.counter("audit_sealed_rows_total", "Audit rows chained by this process")),
         unsealed_(metrics.gauge("audit_unsealed_rows", "Audit rows written and not yet chained")),
         unsealed_age_(metrics.gauge("audit_unsealed_seconds", "Age of the oldest of them")),
@@ -58,6 +69,18 @@ class SideWriter final : public PgSideWriter {
     stop_.nudge();
   }
 
+  void market(std::vector<MarketSample> samples) override {
+    {
+      const std::lock_guard hold(mutex_);
+      samples_.insert(samples_.end(), samples.begin(), samples.end());
+      while (samples_.size() > samples_waiting_max) {
+        samples_.pop_front();
+        samples_dropped_.add();
+      }
+    }
+    stop_.nudge();
+  }
+
  private:
   void run() {
     while (!stop_.given()) {
@@ -68,15 +91,23 @@ class SideWriter final : public PgSideWriter {
       } else if (!connection_ && !connect()) {
         stop_.wait(retry_ns);
       } else {
-        write_front();
+        write_next();
       }
     }
-    while (has_waiting() && (connection_ || connect()) && write_front()) {
+    while (has_waiting() && (connection_ || connect()) && write_next()) {
     }
     done_.set_value();
   }
 
   bool has_waiting() {
+    const std::lock_guard hold(mutex_);
+    return !waiting_.empty() || !samples_.empty();
+  }
+
+  // Security events first. False: the database did not take it, and something waits still.
+  bool write_next() { return has_events() ? write_front() : write_samples(); }
+
+  bool has_events() {
     const std::lock_guard hold(mutex_);
     return !waiting_.empty();
   }
@@ -141,19 +172,75 @@ class SideWriter final : public PgSideWriter {
     return true;
   }
 
+  // The samples leave the queue first, so that it may lose its oldest meanwhile; what the database
+  // does not take goes back.
+  bool write_samples() {
+    keep_partitions();
+    std::vector<MarketSample> batch;
+    {
+      const std::lock_guard hold(mutex_);
+      const auto end = samples_.begin() +
+                       static_cast<std::ptrdiff_t>(std::min(samples_.size(), samples_batch_max));
+      batch.assign(samples_.begin(), end);
+      samples_.erase(samples_.begin(), end);
+    }
+    const auto put = connection_
+                         ? write_market(*connection_, batch)
+                         : std::unexpected(PgError{.message = {}, .sqlstate = {}, .lost = true});
+    if (put) {
+      samples_written_.add(batch.size());
+      samples_problem_.clear();
+      return true;
+    }
+    if (put.error().is_data()) {
+      log_error("samples of the market were refused by the database",
+                {{"reason", put.error().message}});
+      samples_dropped_.add(batch.size());
+      return true;
+    }
+    if (put.error().lost) connection_.reset();
+    if (put.error().sqlstate != samples_problem_ && !put.error().sqlstate.empty())
+      log_error("samples of the market wait to be written", {{"problem", put.error().message}});
+    samples_problem_ = put.error().sqlstate;
+    {
+      const std::lock_guard hold(mutex_);
+      samples_.insert(samples_.begin(), batch.begin(), batch.end());
+    }
+    stop_.wait(retry_ns);
+    return false;
+  }
+
+  void keep_partitions() {
+    if (steady_now_ns() < partitions_at_ns_) return;
+    partitions_at_ns_ = steady_now_ns() + partitions_ns;
+    const auto made = connection_->run("SELECT engine.keep_partitions()");
+    if (made) return;
+    if (made.error().lost) {
+      connection_.reset();
+      partitions_at_ns_ = 0;
+      return;
+    }
+    log_error("partitions of the time series cannot be made", {{"problem", made.error().message}});
+  }
+
   const std::string url_;
   Counter& written_;
   Counter& dropped_;
+  Counter& samples_written_;
+  Counter& samples_dropped_;
   Counter& sealed_;
   Gauge& unsealed_;
   Gauge& unsealed_age_;
   std::int64_t seal_at_ns_ = 0;
+  std::int64_t partitions_at_ns_ = 0;
   StopSignal stop_;
   StopSignal abandon_;
   std::promise<void> done_;
   std::unique_ptr<PgConnection> connection_;
   std::mutex mutex_;
   std::deque<SecurityEvent> waiting_;
+  std::deque<MarketSample> samples_;
+  std::string samples_problem_;  // that was told last
   std::thread thread_;
 };
 

@@ -126,6 +126,14 @@ void read_database(ConfigReader& reader, const Environment& environment, Config&
   if (!looks_like_database(*line)) reader.refuse("database.url_file", allowed);
 }
 
+// Samples are taken from looks that are a second apart.
+void read_market(ConfigReader& reader, Config::Market& market) {
+  reader.section("market");
+  reader.integer("market.store_interval_ms", 0, 24 * hour_ms, market.store_interval_ms);
+  if (market.store_interval_ms > 0 && market.store_interval_ms < 1'000)
+    reader.refuse("market.store_interval_ms", "0 (off) or from 1000 to 86400000");
+}
+
 void read_vault(ConfigReader& reader, const Environment& environment, Config::Vault& vault) {
   reader.section("vault");
   reader.text("vault.master_key_file", vault.master_key_file);
@@ -341,6 +349,7 @@ std::expected<Config, std::vector<std::string>> load_config(
   read_engine(reader, config.engine);
   read_journal(reader, config.journal);
   read_database(reader, environment, config);
+  read_market(reader, config.market);
   read_vault(reader, environment, config.vault);
   read_listeners(reader, config);
   read_binance(reader, config.binance);

@@ -65,6 +65,9 @@ struct Config {
     std::int64_t sink_batch_records = 5'000;
     std::int64_t sink_batch_wait_ms = 5;
   } database;
+  struct Market {
+    std::int64_t store_interval_ms = 60'000;  // 0: off
+  } market;
   std::string database_url;  // secret: from ONECLICK_DATABASE_URL or database.url_file
 
   struct Vault {

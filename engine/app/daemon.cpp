@@ -234,6 +234,10 @@ void Daemon::on_entry(const JournalEntry& entry) {
 
 Daemon::Started Daemon::open_listeners() {
   side_writer_ = PgSideWriter::start(config_.database_url, metrics_);
+  if (config_.market.store_interval_ms > 0)
+    market_sampler_ = std::make_unique<MarketSampler>(
+        touch_board_, ms(config_.market.store_interval_ms),
+        [this](std::vector<MarketSample> samples) { side_writer_->market(std::move(samples)); });
   questions_ = std::make_unique<EventQuestions>(config_.database_url);
   // Before the feeds' thread runs: from then on all this lives there.
   if (const auto done = open_ingress(); !done) return done;
@@ -339,7 +343,10 @@ void Daemon::start_threads() {
   gauges_watch_ = operations_reactor_.make_timer();
   every(*gauges_watch_, gauges_interval_ns, [this] { publish_gauges(); });
   prices_watch_ = operations_reactor_.make_timer();
-  every(*prices_watch_, prices_interval_ns, [this] { prices_->tell(); });
+  every(*prices_watch_, prices_interval_ns, [this] {
+    prices_->tell();
+    if (market_sampler_) market_sampler_->look(clock_.now_ns());
+  });
   if (own_feeds_reactor_) feeds_thread_ = std::thread([this] { own_feeds_reactor_->run(); });
   operations_thread_ = std::thread([this] { operations_reactor_.run(); });
 }
@@ -474,6 +481,8 @@ void Daemon::stop(std::int64_t drain_ns_max) {
   market_.reset();
   operations_.reset();
   questions_.reset();
+  if (market_sampler_) market_sampler_->finish();
+  market_sampler_.reset();
   side_writer_.reset();
   changes_.reset();
   hosts_.clear();

@@ -19,6 +19,7 @@
 #include "engine/app/control_socket.hpp"
 #include "engine/app/event_questions.hpp"
 #include "engine/app/shard_host.hpp"
+#include "engine/runtime/market_sampler.hpp"
 #include "engine/runtime/price_feed.hpp"
 #include "engine/runtime/router.hpp"
 
@@ -111,6 +112,7 @@ class Daemon {
   std::unique_ptr<ingress::Operations> operations_;
   std::thread operations_thread_;
   std::unique_ptr<PgSideWriter> side_writer_;
+  std::unique_ptr<MarketSampler> market_sampler_;  // null: switched off
   std::unique_ptr<EventQuestions> questions_;
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<PgLoader> loader_;

@@ -332,6 +332,7 @@ std::string Stage::daemon_toml() const {
         {"control_socket", quoted(dir + "/control.sock")}}},
       {"journal", {}},
       {"database", {}},
+      {"market", {{"store_interval_ms", "1000"}}},
       {"vault", {}},
       {"ingress",
        {{"listen", quoted(fmt::format("127.0.0.1:{}", ingress_port_))},

@@ -123,10 +123,7 @@ BEGIN
     RAISE EXCEPTION 'keep_partitions: at must be a moment and ahead from 0 to 240 months, not % and %', at, ahead
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF NOT EXISTS (SELECT FROM engine.missing_partitions(at, ahead)) THEN
-    RETURN 0;
-  END IF;
-  -- One at a time; what the one before made is seen by the second look.
+  -- One at a time, before a table is looked at: whoever waits here must hold no lock that the one before needs.
   PERFORM pg_advisory_xact_lock(8031156412847059817);
   FOR missing IN SELECT m.relation, m.month FROM engine.missing_partitions(at, ahead) m LOOP
     PERFORM engine.make_partition(missing.relation, missing.month);

@@ -184,6 +184,10 @@ const Bad bad_files[] = {
      "has come"},
     {"LevelUnknown", "level = \"info\"", "level = \"loud\"", "log.level = \"loud\"", "debug, info"},
     {"TextOfTwoLines", "level = \"info\"", "level = \"info\\ninfo\"", "log.level", "debug, info"},
+    {"MarketTooOften", "store_interval_ms = 60000", "store_interval_ms = 500",
+     "market.store_interval_ms", "0 (off) or from 1000"},
+    {"MarketNever", "store_interval_ms = 60000", "store_interval_ms = -1",
+     "market.store_interval_ms", "0 to 86400000"},
     {"SecretInTheFile", "url_file = \"\"", "url = \"postgresql://engine:hush@db/oneclick\"",
      "database.url", "does not belong here"},
 };

@@ -1,0 +1,17 @@
+// Samples of the market as rows of price_history and market_data.
+#pragma once
+
+#include <expected>
+#include <span>
+
+#include "engine/domain/market_sample.hpp"
+#include "persistence/pg_connection.hpp"
+
+namespace oneclick {
+
+// All or none. A sample that is there already changes nothing; two samples of one interval (a
+// restart within it, a second daemon) make one candle.
+[[nodiscard]] std::expected<void, PgError> write_market(PgConnection& connection,
+                                                        std::span<const MarketSample> samples);
+
+}  // namespace oneclick
