@@ -128,7 +128,7 @@ void read_database(ConfigReader& reader, const Environment& environment, Config&
 
 // Samples are taken from looks that are a second apart.
 void read_market(ConfigReader& reader, Config::Market& market) {
-  reader.section("market");
+  reader.allow_section("market");
   reader.integer("market.store_interval_ms", 0, 24 * hour_ms, market.store_interval_ms);
   if (market.store_interval_ms > 0 && market.store_interval_ms < 1'000)
     reader.refuse("market.store_interval_ms", "0 (off) or from 1000 to 86400000");
