@@ -47,6 +47,7 @@ class Retention {
     remove("notifications", fmt::format("days => {}", periods_.notifications_days));
     remove("system_logs", fmt::format("days => {}", periods_.system_logs_days));
     remove("change_log", "");
+    market_data();
     audit();
     return std::move(steps_);
   }
@@ -56,6 +57,7 @@ class Retention {
               const std::string& lives);
   bool roll_up();
   void remove(const std::string& table, const std::string& age);
+  void market_data();
   void audit();
   void archive(RetentionStep& step);
   void tell_slow_reader(RetentionStep& step);
@@ -203,6 +205,30 @@ void Retention::audit() {
   } else {
     archive(step);
   }
+  add(std::move(step));
+}
+
+// Months first: what is old goes only once they are put together, and the function sees to that for
+// itself as well.
+void Retention::market_data() {
+  RetentionStep step{.name = "market_data"};
+  const std::string cutoff = fmt::format("date_trunc('month', {} - make_interval(years => {}))",
+                                         utc_now, periods_.market_data_years);
+  step.cutoff = one(step, fmt::format("SELECT {}", time_text(cutoff))).value_or("");
+  if (options_.dry_run) {
+    look(step, fmt::format("SELECT coalesce(sum(d.rows), 0), ''"
+                           " FROM engine.droppable_market_data({}) d",
+                           cutoff));
+    return add(std::move(step));
+  }
+  const std::string drop =
+      fmt::format("SELECT coalesce(sum(d.rows), 0) FROM engine.drop_market_data({}) d", cutoff);
+  if (const auto put = query_.run("CALL engine.aggregate_market_data()"); !put)
+    step.error = put.error();
+  else
+    step.rows = integer_of(one(step, drop));
+  if (const auto kept = query_.run("CALL engine.keep_time_series()"); !kept && step.error.empty())
+    step.error = kept.error();
   add(std::move(step));
 }
 

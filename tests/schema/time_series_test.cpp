@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "persistence/pg_migrations.hpp"
+#include "persistence/retention.hpp"
 #include "tests/schema/migrate_world.hpp"
 #include "tests/support/pg_server.hpp"
 
@@ -147,6 +148,34 @@ TEST(TimeSeries, MonthsThatWereBrokenOffAreFinishedByTheNextRun) {
   EXPECT_TRUE(once.starts_with("66 2001 ")) << once;
   run(query, "CALL engine.aggregate_market_data('2019-01-01')");
   EXPECT_EQ(value(query, all), once);
+}
+
+TEST(TimeSeries, MaintenanceKeepsMonthsAndDropsWhatIsOlderThanFiveYears) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = connect(url);
+  run(query,
+      "INSERT INTO price_history (time, symbol, price) VALUES (now() - interval '6 years',"
+      " 'BTC/USDT', 5), (now() - interval '4 years', 'BTC/USDT', 6)");
+  const auto market = [&](bool dry_run) {
+    RetentionOptions options;
+    options.dry_run = dry_run;
+    const auto result = run_retention(url, options);
+    EXPECT_TRUE(result.has_value()) << result.error();
+    for (const RetentionStep& step : result->steps)
+      if (step.name == "market_data") return step;
+    ADD_FAILURE() << "no such step";
+    return RetentionStep{};
+  };
+  EXPECT_EQ(market(true).rows, 1);
+  EXPECT_EQ(value(query, "SELECT count(*) FROM price_history"), "2");
+  const RetentionStep done = market(false);
+  EXPECT_EQ(done.error, "");
+  EXPECT_EQ(done.rows, 1);
+  EXPECT_EQ(value(query, "SELECT count(*) FROM price_history WHERE price = 6"), "1");
+  EXPECT_EQ(value(query, "SELECT count(*) FROM price_history"), "1");
+  EXPECT_EQ(value(query, "SELECT sum(samples) FROM engine.price_history_monthly"), "2");
+  EXPECT_EQ(market(false).rows, 0);
 }
 
 // A server that loads TimescaleDB, as superuser: ONECLICK_TIMESCALEDB_URL. Its licence decides what
