@@ -89,8 +89,8 @@ BEGIN
   END LOOP;
 END $$;
 
--- One partition for one month, with the rows of it that had to go into the rest. Whoever writes into the rest
--- meanwhile waits; others do not.
+-- One partition for one month, with the rows of it that had to go into the rest. Writers of the table wait for that
+-- moment, and it for theirs: a row that is already on its way into the rest would be refused there afterwards.
 CREATE OR REPLACE FUNCTION engine.make_partition(relation regclass, month timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -100,7 +100,7 @@ DECLARE
                       AND p.rest);
   next_month timestamptz := month + interval '1 month';
 BEGIN
-  EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+  EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', relation);
   EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', rest);
   EXECUTE format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING COMMENTS)', made, relation);
   EXECUTE format('WITH moved AS (DELETE FROM %s WHERE time >= %L AND time < %L RETURNING *)
