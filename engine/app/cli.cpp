@@ -27,6 +27,7 @@ struct Request {
   KillSwitchArguments kill_switch{};
   JournalArguments journal{};
   MaintainArguments maintain;
+  SearchIndexArguments search_index;
 };
 
 constexpr const char* database_variable = "ONECLICK_DATABASE_URL";
@@ -214,6 +215,29 @@ void add_maintain(CLI::App& root, Request& r) {
   app->callback([&r] { r.command = [&r] { return command_maintain(r.maintain); }; });
 }
 
+void add_search_index(CLI::App& root, Request& r) {
+  CLI::App* app =
+      root.add_subcommand("search-index", "tells an Elasticsearch server what can be searched");
+  SearchIndexArguments& a = r.search_index;
+  add_database(*app, a.database_url);
+  CLI::Option* url = app->add_option("--url", a.url, "of the server, http://host:9200 or https://")
+                         ->envname("ONECLICK_SEARCH_URL");
+  app->add_option("--ca-file", a.ca_file, "PEM, instead of the system's certificates");
+  CLI::Option* key =
+      app->add_option("--api-key-file", a.api_key_file, "its first line is an encoded API key");
+  app->add_option("--basic-file", a.basic_file, "its first line is user:password")->excludes(key);
+  app->add_option("--index-prefix", a.index_prefix,
+                  "indices are PREFIX-users, -channels, -posts, -signals");
+  CLI::Option* once = app->add_flag("--once", a.once, "ends when everything is told");
+  CLI::Option* rebuild = app->add_flag("--rebuild", a.rebuild, "tells everything again");
+  app->add_flag("--forget", a.forget, "changes are not noted any more; tells nothing")
+      ->excludes(url)
+      ->excludes(once)
+      ->excludes(rebuild);
+  add_json(*app, a.json);
+  app->callback([&r] { r.command = [&r] { return command_search_index(r.search_index); }; });
+}
+
 void add_kill_switch(CLI::App& root, Request& r) {
   CLI::App* app =
       root.add_subcommand("kill-switch", "stops and allows entries of a running daemon");
@@ -293,6 +317,7 @@ void add_commands(CLI::App& root, Request& r) {
   add_keys(root, r);
   add_vault(root, r);
   add_maintain(root, r);
+  add_search_index(root, r);
   add_kill_switch(root, r);
   add_journal(root, r);
   add_books(root, r);
@@ -324,9 +349,10 @@ int run_command_line(int argc, char** argv) {
     return exit_codes::fine;
   }
   if (!request.command)
-    return fail(exit_codes::usage,
-                "a command is needed: run, demo, check, migrate, maintain, paper, keys, vault, "
-                "kill-switch or journal (oneclick --help)");
+    return fail(
+        exit_codes::usage,
+        "a command is needed: run, demo, check, migrate, maintain, search-index, paper, keys, "
+        "vault, kill-switch or journal (oneclick --help)");
   return request.command();
 }
 

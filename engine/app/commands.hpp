@@ -123,4 +123,18 @@ struct MaintainArguments {
 };
 [[nodiscard]] int command_maintain(const MaintainArguments& arguments);
 
+struct SearchIndexArguments {
+  std::string database_url;
+  std::string url;  // of the server
+  std::string ca_file;
+  std::string api_key_file;  // at most one of these two
+  std::string basic_file;    // user:password
+  std::string index_prefix = "oneclick";
+  bool once = false;
+  bool rebuild = false;
+  bool forget = false;
+  bool json = false;
+};
+[[nodiscard]] int command_search_index(const SearchIndexArguments& arguments);
+
 }  // namespace oneclick

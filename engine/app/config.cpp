@@ -16,6 +16,7 @@
 #include "connectors/net/tls.hpp"
 #include "engine/app/config_reader.hpp"
 #include "engine/app/json_text.hpp"
+#include "engine/app/secret_file.hpp"
 #include "engine/base/clock.hpp"
 #include "engine/base/limits.hpp"
 #include "engine/domain/venue.hpp"
@@ -78,19 +79,6 @@ void read_journal(ConfigReader& reader, Config::Journal& j) {
     reader.refuse("journal.ring_mib", "a power of two from 1 to 4096");
   reader.integer("journal.segment_mib", 1, 4'096, j.segment_mib);
   reader.integer("journal.retention_hours", 1, 8'760, j.retention_hours);
-}
-
-// The first line of a file that others cannot read.
-std::expected<std::string, std::string> read_secret_line(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return std::unexpected(std::string(std::strerror(errno)));
-  if (!S_ISREG(info.st_mode)) return std::unexpected("not a plain file");
-  if ((info.st_mode & S_IRWXO) != 0) return std::unexpected("everyone can read it");
-  std::ifstream in(path);
-  std::string line;
-  if (!std::getline(in, line) || line.empty())
-    return std::unexpected("no first line, or an empty one");
-  return line;
 }
 
 bool looks_like_database(const std::string& url) {
