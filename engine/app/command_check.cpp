@@ -70,6 +70,12 @@ Finding check_database(const Config& config) {
   return fine("database", fmt::format("schema is current ({} migrations)", status->size()));
 }
 
+Finding check_redis_server(const Config& config) {
+  const auto version = check_redis(config.redis.address);
+  if (!version) return broken("redis.url", version.error(), exit_codes::unavailable);
+  return fine("redis.url", fmt::format("Redis {} answers", *version));
+}
+
 // Any answer will do: name, route, TLS and the other side's program are there.
 Finding check_reachable(const std::string& name, const std::string& url_text,
                         const std::string& target, const std::shared_ptr<net::TlsClient>& tls) {
@@ -101,6 +107,7 @@ std::vector<Finding> check_all(const Config& config, bool connect) {
   if (!connect) return out;
   const auto& venue = config.binance.connector;
   out.push_back(check_database(config));
+  if (config.redis.is_on()) out.push_back(check_redis_server(config));
   if (!tls) return out;
   out.push_back(check_reachable("venues.binance.rest_url", venue.rest_url, "/api/v3/time", tls));
   out.push_back(check_reachable("venues.binance.ws_api_url", venue.ws_api_url, "", tls));

@@ -122,6 +122,42 @@ void read_market(ConfigReader& reader, Config::Market& market) {
     reader.refuse("market.store_interval_ms", "0 (off) or from 1000 to 86400000");
 }
 
+void read_redis(ConfigReader& reader, Config::Redis& redis) {
+  reader.allow_section("redis");
+  reader.text("redis.password_file", redis.password_file);
+  reader.integer("redis.lag_entries_max", 1'000, 1'000'000'000, redis.lag_entries_max);
+  reader.integer("redis.stream_entries_max", 1, 1'000'000, redis.stream_entries_max);
+  reader.integer("redis.stream_keep_hours", 1, 8'760, redis.stream_keep_hours);
+  reader.integer("redis.price_interval_ms", 10, 60'000, redis.price_interval_ms);
+  // Not shown before it is known to hold no password.
+  std::string url;
+  reader.secret("redis.url", url);
+  const auto address = parse_redis_url(url);
+  const bool has_secret = address ? !address->password.empty() : url.find('@') != std::string::npos;
+  if (has_secret)
+    return reader.refuse_unseen("redis.url",
+                                "no password here, but in a file that redis.password_file names");
+  reader.text("redis.url", redis.url);
+  if (!redis.is_on()) return;
+  if (!address)
+    return reader.refuse("redis.url", fmt::format("redis://[user@]host[:port][/database], or \"\" "
+                                                  "for none ({})",
+                                                  address.error()));
+  redis.address = *address;
+  if (redis.password_file.empty()) {
+    if (!address->user.empty())
+      reader.refuse("redis.password_file", "the file with the password of the user in redis.url");
+    return;
+  }
+  const auto line = read_secret_line(redis.password_file);
+  if (!line)
+    return reader.refuse("redis.password_file",
+                         fmt::format("a file whose first line is the password and which others "
+                                     "cannot read ({})",
+                                     line.error()));
+  redis.address.password = *line;
+}
+
 void read_vault(ConfigReader& reader, const Environment& environment, Config::Vault& vault) {
   reader.section("vault");
   reader.text("vault.master_key_file", vault.master_key_file);
@@ -338,6 +374,7 @@ std::expected<Config, std::vector<std::string>> load_config(
   read_journal(reader, config.journal);
   read_database(reader, environment, config);
   read_market(reader, config.market);
+  read_redis(reader, config.redis);
   read_vault(reader, environment, config.vault);
   read_listeners(reader, config);
   read_binance(reader, config.binance);

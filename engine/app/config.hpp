@@ -20,6 +20,7 @@
 #include "engine/base/decimal.hpp"
 #include "engine/base/log.hpp"
 #include "engine/runtime/gate.hpp"
+#include "persistence/redis.hpp"
 #include "persistence/retention.hpp"
 
 namespace oneclick {
@@ -69,6 +70,18 @@ struct Config {
     std::int64_t store_interval_ms = 60'000;  // 0: off
   } market;
   std::string database_url;  // secret: from ONECLICK_DATABASE_URL or database.url_file
+
+  // Off without a url. The section may be left out.
+  struct Redis {
+    std::string url;
+    std::string password_file;
+    std::int64_t lag_entries_max = 1'000'000;
+    std::int64_t stream_entries_max = 1'000;
+    std::int64_t stream_keep_hours = 168;
+    std::int64_t price_interval_ms = 250;
+    RedisAddress address;  // from url and password_file; holds the secret
+    [[nodiscard]] bool is_on() const { return !url.empty(); }
+  } redis;
 
   struct Vault {
     std::string master_key_file;

@@ -325,7 +325,15 @@ Daemon::Started Daemon::load_configuration() {
   changes_->expect(std::move(links), std::move(accounts), std::move(feeds));
   loader_ = PgLoader::start({.database_url = config_.database_url, .master_keys = std::move(*keys)},
                             *changes_, metrics_);
+  start_redis();
   return {};
+}
+
+// Last, and nothing waits for it: a copy for others.
+void Daemon::start_redis() {
+  if (!config_.redis.is_on()) return;
+  redis_sessions_ = RedisSessions::start(
+      {.address = config_.redis.address, .database_url = config_.database_url}, metrics_);
 }
 
 // Before the feeds' thread runs, which may be a shard's.
@@ -463,6 +471,7 @@ void Daemon::stop(std::int64_t drain_ns_max) {
   if (stopping_.exchange(true)) return;
   log_info("stopping");
   if (changes_) changes_->stop();
+  redis_sessions_.reset();
   loader_.reset();
   control_.reset();
   if (ingress_) feeds_reactor_->post([this] { ingress_->stop_intake(); });

@@ -61,6 +61,7 @@ class Daemon {
   [[nodiscard]] ChangeTargets change_targets();
   void watch_feeds();
   void start_threads();
+  void start_redis();
   void note_refusal(const ingress::Refusal& refusal);
   void on_entry(const JournalEntry& entry);
   void set_kill_switch(const KillSwitch& kill_switch);
@@ -116,6 +117,7 @@ class Daemon {
   std::unique_ptr<EventQuestions> questions_;
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<PgLoader> loader_;
+  std::unique_ptr<RedisSessions> redis_sessions_;  // null: switched off
   std::atomic<bool> configuration_loaded_{false};
   std::unique_ptr<ControlSocket> control_;
   std::atomic<bool> failed_{false};

@@ -63,7 +63,7 @@ INSERT INTO expected VALUES
   ('public.user_exchanges', 'Su', 'SIUD', 's'),
   ('public.user_follows', '', 'SIUD', 'S'),
   ('public.user_profiles', '', 'SIUD', 'S'),
-  ('public.user_sessions', '', 'SIUD', 's'),
+  ('public.user_sessions', 's', 'SIUD', 's'),
   ('public.user_settings', '', 'SIUD', 'S'),
   ('public.users', 's', 'SIUD', 's'),
   ('engine.audit_archive', '', '', 'S'),

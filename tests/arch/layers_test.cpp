@@ -39,6 +39,7 @@ const Library libraries[] = {
     {"boost/.*", "connectors/net/.*"},
     {"openssl/.*", "(connectors/net/.*|engine/base/(crypto|sha256)[a-z0-9_]*\\.cpp)"},
     {"(pqxx/.*|libpq-fe\\.h|libpq/.*|postgresql/.*)", "persistence/.*\\.cpp"},
+    {"hiredis/.*", "persistence/redis_connection\\.cpp"},
     {"simdjson\\.h",
      "(connectors/(binance|paper|ingress)/decode[a-z0-9_]*|engine/app/decode[a-z0-9_]*)\\.cpp"},
     {"concurrentqueue/.*", "engine/base/queue\\.hpp"},
