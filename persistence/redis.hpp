@@ -46,4 +46,31 @@ class RedisSessions {
   virtual ~RedisSessions() = default;  // stops at once; the next start goes on from Redis's state
 };
 
+// --- journal and market -> oneclick:user:<id>:orders, :positions, oneclick:price:<venue>:<symbol>
+// ---
+struct RedisFeedShard {
+  std::uint16_t shard;
+  // Any thread: up to here entries may be told.
+  std::function<JournalPosition()> end;
+};
+using PriceVisitor = std::function<void(Venue, const Symbol&, const Touch&)>;
+struct RedisFeedOptions {
+  RedisAddress address;
+  std::filesystem::path journal_dir;
+  std::vector<RedisFeedShard> shards;
+  // Further behind than this, the oldest entries are passed over. The journal never waits for
+  // Redis: what it no longer keeps is passed over too.
+  std::uint64_t lag_entries_max = 1'000'000;
+  std::int64_t stream_entries_max = 1'000;
+  std::int64_t stream_keep_ns = 7LL * 24 * 3'600 * 1'000'000'000;
+  std::int64_t price_interval_ns = 250'000'000;
+  // Shows every price there is. Unset: none are told.
+  std::function<void(const PriceVisitor&)> each_price = {};
+};
+class RedisFeed {
+ public:
+  [[nodiscard]] static std::unique_ptr<RedisFeed> start(RedisFeedOptions options, Metrics& metrics);
+  virtual ~RedisFeed() = default;  // stops at once; the next start goes on from Redis's state
+};
+
 }  // namespace oneclick

@@ -334,6 +334,23 @@ void Daemon::start_redis() {
   if (!config_.redis.is_on()) return;
   redis_sessions_ = RedisSessions::start(
       {.address = config_.redis.address, .database_url = config_.database_url}, metrics_);
+  const auto& redis = config_.redis;
+  RedisFeedOptions feed{
+      .address = redis.address,
+      .journal_dir = config_.engine.data_dir,
+      .shards = {},
+      .lag_entries_max = static_cast<std::uint64_t>(redis.lag_entries_max),
+      .stream_entries_max = redis.stream_entries_max,
+      .stream_keep_ns = ms(redis.stream_keep_hours * 3'600'000),
+      .price_interval_ns = ms(redis.price_interval_ms),
+      .each_price = [this](const PriceVisitor& visit) { touch_board_.for_each(visit); }};
+  const bool power = config_.engine.durability == Durability::power;
+  for (std::size_t s = 0; s < hosts_.size(); ++s)
+    feed.shards.push_back(
+        {.shard = static_cast<std::uint16_t>(s), .end = [host = hosts_[s].get(), power] {
+           return power ? host->journal().synced() : host->journal().written();
+         }});
+  redis_feed_ = RedisFeed::start(std::move(feed), metrics_);
 }
 
 // Before the feeds' thread runs, which may be a shard's.
@@ -489,6 +506,7 @@ void Daemon::stop(std::int64_t drain_ns_max) {
   leaders_.clear();
   market_.reset();
   operations_.reset();
+  redis_feed_.reset();
   questions_.reset();
   if (market_sampler_) market_sampler_->finish();
   market_sampler_.reset();

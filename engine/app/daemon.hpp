@@ -118,6 +118,7 @@ class Daemon {
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<PgLoader> loader_;
   std::unique_ptr<RedisSessions> redis_sessions_;  // null: switched off
+  std::unique_ptr<RedisFeed> redis_feed_;          // null: switched off
   std::atomic<bool> configuration_loaded_{false};
   std::unique_ptr<ControlSocket> control_;
   std::atomic<bool> failed_{false};

@@ -164,7 +164,9 @@ TEST_F(SessionsTest, RedisMayBeAwayFromTheStart) {
   }));
   redis_.start();
   put_soon("token");
-  EXPECT_EQ(metrics_->gauge("redis_up", "", {{"part", "sessions"}}).value(), 1);
+  EXPECT_TRUE(soon([&] {
+    return metrics_->gauge("redis_up", "", {{"part", "sessions"}}).value() == 1;
+  }));
 }
 
 TEST_F(SessionsTest, ARestartGoesOnWhereItWas) {
