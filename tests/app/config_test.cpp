@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/app/temporary_folder.hpp"
 
@@ -347,6 +348,59 @@ TEST_F(ConfigFile, TellsWhereTheDaemonListensWithoutAnySecret) {
   const auto path = control_socket_path(folder_.file("oneclick.toml", good), {}, {});
   ASSERT_TRUE(path) << joined(path.error());
   EXPECT_EQ(*path, "/var/lib/oneclick/control.sock");
+}
+
+TEST_F(ConfigFile, RedisIsOffWithoutAnAddress) {
+  const auto config = load(good);
+  ASSERT_TRUE(config) << joined(config.error());
+  EXPECT_FALSE(config->redis.is_on());
+}
+
+TEST_F(ConfigFile, RedisHasItsPasswordFromAFileAndNeverShowsIt) {
+  const std::string file = folder_.file("redis.password", "hush-hush\n");
+  ASSERT_EQ(chmod(file.c_str(), 0600), 0);
+  const auto config =
+      load(std::string(good) + "\n[redis]\nurl = \"redis://web@cache:6380/2\"\npassword_file = \"" +
+           file + "\"\n");
+  ASSERT_TRUE(config) << joined(config.error());
+  EXPECT_TRUE(config->redis.is_on());
+  EXPECT_EQ(config->redis.address.host, "cache");
+  EXPECT_EQ(config->redis.address.port, 6380);
+  EXPECT_EQ(config->redis.address.database, 2);
+  EXPECT_EQ(config->redis.address.user, "web");
+  EXPECT_EQ(config->redis.address.password, "hush-hush");
+  EXPECT_EQ((config_toml(*config) + config_json(*config)).find("hush-hush"), std::string::npos);
+  ASSERT_EQ(chmod(file.c_str(), 0644), 0);
+  const auto open = load(std::string(good) +
+                         "\n[redis]\nurl = \"redis://cache\"\npassword_file = \"" + file + "\"\n");
+  ASSERT_FALSE(open);
+  EXPECT_NE(joined(open.error()).find("redis.password_file"), std::string::npos);
+}
+
+TEST_F(ConfigFile, WhatIsWrongAboutRedisIsSaidWithoutASecret) {
+  const struct {
+    const char* lines;
+    const char* said;
+  } cases[] = {
+      {"url = \"http://cache\"", "redis.url = \"http://cache\": allowed: redis://"},
+      {"url = \"redis://cache:0\"", ":port, 1 to 65535"},
+      {"url = \"redis://cache/x\"", "number of a database"},
+      {"url = \"redis://web@cache\"", "redis.password_file"},
+      {"url = \"redis://web:hush-hush@cache\"", "redis.url: allowed: no password here"},
+      {"url = \"rediss://web:hush-hush@cache\"", "redis.url: allowed: no password here"},
+      {"url = \"redis://cache\"\npassword_file = \"/nowhere\"",
+       "redis.password_file = \"/nowhere\""},
+      {"lag_entries_max = 10", "1000 to 1000000000"},
+      {"stream_entries_max = 0", "1 to 1000000"},
+      {"price_interval_ms = 1", "10 to 60000"},
+      {"adress = \"x\"", "redis.adress: unknown key"},
+  };
+  for (const auto& c : cases) {
+    const auto config = load(std::string(good) + "\n[redis]\n" + c.lines + "\n");
+    ASSERT_FALSE(config) << c.lines;
+    EXPECT_NE(joined(config.error()).find(c.said), std::string::npos) << joined(config.error());
+    EXPECT_EQ(joined(config.error()).find("hush-hush"), std::string::npos);
+  }
 }
 
 // The presets are complete: whoever compares two of them sees every difference.
