@@ -5,6 +5,14 @@
 
 -- Documents: names and titles weigh most, then tags and symbols, then text. Words of English are found in all
 -- their forms; names of people as they are written.
+-- BTC/USDT and break-out are found whole and by their parts, in questions as in documents. What is longer than
+-- anybody reads is cut, because a document has a size that it must not exceed.
+CREATE OR REPLACE FUNCTION engine.split_words(content text, longest integer) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT regexp_replace(left(coalesce(content, ''), longest), '([[:alnum:]])[-/:]+(?=[[:alnum:]])', '\1 ', 'g')
+$$;
+COMMENT ON FUNCTION engine.split_words(text, integer) IS 'A text with its pairs and compounds taken apart.';
+
 CREATE OR REPLACE FUNCTION engine.tag_words(tags jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN jsonb_typeof(tags) = 'array'
@@ -14,37 +22,36 @@ COMMENT ON FUNCTION engine.tag_words(jsonb) IS 'Tags, a space between them.';
 
 CREATE OR REPLACE FUNCTION engine.post_document(title varchar, content text, tags jsonb) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT setweight(to_tsvector('english', coalesce(title, '')), 'A')
-      || setweight(to_tsvector('english', coalesce(engine.tag_words(tags), '')), 'B')
-      || setweight(to_tsvector('english', coalesce(left(content, 100000), '')), 'C')
+  SELECT setweight(to_tsvector('english', engine.split_words(title, 1000)), 'A')
+      || setweight(to_tsvector('english', engine.split_words(engine.tag_words(tags), 10000)), 'B')
+      || setweight(to_tsvector('english', engine.split_words(content, 100000)), 'C')
 $$;
 COMMENT ON FUNCTION engine.post_document(varchar, text, jsonb) IS 'What a post is found by.';
 
 CREATE OR REPLACE FUNCTION engine.channel_document(name varchar, description text, category varchar, tags jsonb)
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT setweight(to_tsvector('english', coalesce(name, '')), 'A')
-      || setweight(to_tsvector('english', coalesce(engine.tag_words(tags), '') || ' ' || coalesce(category, '')), 'B')
-      || setweight(to_tsvector('english', coalesce(left(description, 100000), '')), 'C')
+  SELECT setweight(to_tsvector('english', engine.split_words(name, 1000)), 'A')
+      || setweight(to_tsvector('english', engine.split_words(concat_ws(' ', category, engine.tag_words(tags)), 10000)), 'B')
+      || setweight(to_tsvector('english', engine.split_words(description, 100000)), 'C')
 $$;
 COMMENT ON FUNCTION engine.channel_document(varchar, text, varchar, jsonb) IS 'What a channel is found by.';
 
 CREATE OR REPLACE FUNCTION engine.user_document(username varchar, first_name varchar, last_name varchar, bio text)
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT setweight(to_tsvector('simple', coalesce(username, '')), 'A')
-      || setweight(to_tsvector('simple', coalesce(first_name, '') || ' ' || coalesce(last_name, '')), 'B')
-      || setweight(to_tsvector('english', coalesce(left(bio, 100000), '')), 'C')
+  SELECT setweight(to_tsvector('simple', engine.split_words(username, 1000)), 'A')
+      || setweight(to_tsvector('simple', engine.split_words(concat(first_name, ' ', last_name), 1000)), 'B')
+      || setweight(to_tsvector('english', engine.split_words(bio, 100000)), 'C')
 $$;
 COMMENT ON FUNCTION engine.user_document(varchar, varchar, varchar, text) IS 'What a user is found by.';
 
--- BTC/USDT is found as BTC/USDT, as BTC and as USDT.
 CREATE OR REPLACE FUNCTION engine.signal_document(asset_symbol varchar, timeframe varchar, reasoning text)
 RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT setweight(to_tsvector('english', translate(asset_symbol, '/:-', '   ')), 'A')
-      || setweight(to_tsvector('english', coalesce(timeframe, '')), 'B')
-      || setweight(to_tsvector('english', coalesce(left(reasoning, 100000), '')), 'C')
+  SELECT setweight(to_tsvector('english', engine.split_words(asset_symbol, 1000)), 'A')
+      || setweight(to_tsvector('english', engine.split_words(timeframe, 1000)), 'B')
+      || setweight(to_tsvector('english', engine.split_words(reasoning, 100000)), 'C')
 $$;
 COMMENT ON FUNCTION engine.signal_document(varchar, varchar, text) IS 'What a signal is found by.';
 
@@ -62,7 +69,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS trading_signals_search_idx ON public.tra
 -- As people write them: words, "phrases", or, -without.
 CREATE OR REPLACE FUNCTION engine.search_query(question text) RETURNS tsquery
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT websearch_to_tsquery('english', translate(question, '/:', '  '))
+  SELECT websearch_to_tsquery('english', engine.split_words(question, 1000))
 $$;
 COMMENT ON FUNCTION engine.search_query(text) IS 'A question as people write it.';
 
@@ -94,13 +101,19 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION engine.search_snippet(text, tsquery) IS 'A piece of a text with what was found in <mark>.';
 
+CREATE OR REPLACE FUNCTION engine.is_subscribed(viewer uuid, channel uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM public.subscriptions s WHERE s.channel_id = channel AND s.user_id = viewer
+    AND s.status = 'active' AND (s.end_date IS NULL OR s.end_date > now() AT TIME ZONE 'UTC'))
+$$;
+COMMENT ON FUNCTION engine.is_subscribed(uuid, uuid) IS 'Whether a subscription runs.';
+
 -- Whether a viewer has what a channel asks for: it costs nothing, is their own, or is subscribed to.
 CREATE OR REPLACE FUNCTION engine.may_see_channel(viewer uuid, channel uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT FROM public.premium_channels c WHERE c.id = channel AND (c.creator_id = viewer
       OR c.is_active AND coalesce(c.pricing_monthly, 0) = 0 AND coalesce(c.pricing_yearly, 0) = 0
-      OR EXISTS (SELECT FROM public.subscriptions s WHERE s.channel_id = c.id AND s.user_id = viewer
-            AND s.status = 'active' AND (s.end_date IS NULL OR s.end_date > now() AT TIME ZONE 'UTC'))))
+      OR engine.is_subscribed(viewer, c.id)))
 $$;
 COMMENT ON FUNCTION engine.may_see_channel(uuid, uuid) IS 'Free, the viewer''s own, or subscribed to.';
 
@@ -111,13 +124,14 @@ $$;
 COMMENT ON FUNCTION engine.is_active_user(uuid) IS 'Whether an account is active.';
 
 -- Searches --------------------------------------------------------------------------------------------------------
--- Each ranks the newest 2,000 matches that the viewer may see. `viewer` NULL is somebody who has not logged in.
+-- Each ranks the newest 2,000 matches that the viewer may see. The planner takes the documents to be cheap: read in
+-- sequence they would all be made anew. `viewer` NULL is somebody who has not logged in.
 -- The next page: the rank and id of the last row.
 CREATE OR REPLACE FUNCTION public.search_posts(question text, viewer uuid DEFAULT NULL, with_tags text[] DEFAULT NULL,
   of_type public.post_type DEFAULT NULL, of_channel uuid DEFAULT NULL, of_author uuid DEFAULT NULL,
   page_size integer DEFAULT 20, after_rank real DEFAULT NULL, after_id uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, rank real, title varchar, snippet text, user_id uuid, channel_id uuid, created_at timestamp)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   asked tsquery := engine.search_query(question);
 BEGIN
@@ -132,7 +146,7 @@ BEGIN
          AND (of_author IS NULL OR p.user_id = of_author)
          AND engine.is_active_user(p.user_id)
          AND (p.user_id = viewer OR p.visibility = 'public'
-           OR p.visibility = 'subscribers_only' AND engine.may_see_channel(viewer, p.channel_id)
+           OR p.visibility = 'subscribers_only' AND engine.is_subscribed(viewer, p.channel_id)
            OR p.visibility = 'followers_only' AND EXISTS (SELECT FROM public.user_follows f
                 WHERE f.follower_id = viewer AND f.following_id = p.user_id))
        ORDER BY p.created_at DESC LIMIT 2000),
@@ -151,7 +165,7 @@ CREATE OR REPLACE FUNCTION public.search_channels(question text, with_tags text[
   page_size integer DEFAULT 20, after_rank real DEFAULT NULL, after_id uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, rank real, name varchar, snippet text, creator_id uuid, category varchar,
   pricing_monthly numeric, subscriber_count integer)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   asked tsquery := engine.search_query(question);
 BEGIN
@@ -181,10 +195,10 @@ COMMENT ON FUNCTION public.search_channels(text, text[], text, numeric, public.c
 CREATE OR REPLACE FUNCTION public.search_users(question text, page_size integer DEFAULT 20,
   after_rank real DEFAULT NULL, after_id uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, rank real, username varchar, snippet text, total_followers integer)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   -- Names as they are written; what people say of themselves as English.
-  asked tsquery := engine.search_query(question) || websearch_to_tsquery('simple', question);
+  asked tsquery := engine.search_query(question) || websearch_to_tsquery('simple', engine.split_words(question, 1000));
   begins text := lower(btrim(question));
 BEGIN
   PERFORM engine.check_search(question, page_size, after_rank, after_id);
@@ -221,7 +235,7 @@ CREATE OR REPLACE FUNCTION public.search_signals(question text, viewer uuid DEFA
   page_size integer DEFAULT 20, after_rank real DEFAULT NULL, after_id uuid DEFAULT NULL)
 RETURNS TABLE (id uuid, rank real, asset_symbol varchar, snippet text, signal_type public.signal_type,
   status public.signal_status, channel_id uuid, creator_id uuid, created_at timestamp)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   asked tsquery := engine.search_query(question);
 BEGIN
@@ -276,7 +290,7 @@ BEGIN
      WHERE (p.pronamespace = 'public'::regnamespace AND p.proname LIKE 'search\_%'
          OR p.pronamespace = 'engine'::regnamespace AND p.proname IN ('tag_words', 'post_document',
            'channel_document', 'user_document', 'signal_document', 'search_query', 'check_search', 'search_snippet',
-           'may_see_channel', 'is_active_user'))
+           'may_see_channel', 'is_subscribed', 'is_active_user', 'split_words'))
        AND r.rolname IN ('oneclick_platform', 'oneclick_readonly')
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', given.routine, given.rolname);

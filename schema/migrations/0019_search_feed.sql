@@ -130,7 +130,10 @@ BEGIN
     EXECUTE format('ALTER TABLE %s %s TRIGGER %I', watched.relation, CASE WHEN follow THEN 'ENABLE' ELSE 'DISABLE' END,
       watched.name);
   END LOOP;
-  DELETE FROM engine.search_changes;
+  -- Beginning again keeps the notes: what was deleted is told by nothing else.
+  IF NOT follow THEN
+    DELETE FROM engine.search_changes;
+  END IF;
   UPDATE engine.search_state SET following = follow, filling = CASE WHEN follow THEN 'users' END, filled_to = NULL,
     told = 0;
 END $$;
@@ -214,5 +217,29 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = given) THEN
       EXECUTE format('GRANT SELECT ON engine.search_changes, engine.search_state, engine.search_rejects TO %I', given);
     END IF;
+  END LOOP;
+END $$;
+
+-- What this and the migrations before it made belongs to who owns the rest.
+DO $$
+DECLARE
+  statement text;
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'oneclick_owner')
+     OR NOT pg_catalog.pg_has_role('oneclick_owner', 'MEMBER') THEN
+    RETURN;
+  END IF;
+  FOR statement IN
+    SELECT format('ALTER TABLE %s OWNER TO oneclick_owner', c.oid::regclass) FROM pg_catalog.pg_class c
+     WHERE c.oid IN ('engine.link_halts'::regclass, 'engine.search_changes'::regclass, 'engine.search_state'::regclass,
+                     'engine.search_rejects'::regclass)
+    UNION ALL
+    SELECT format('ALTER FUNCTION %s OWNER TO oneclick_owner', p.oid::regprocedure) FROM pg_catalog.pg_proc p
+     WHERE p.pronamespace IN ('public'::regnamespace, 'engine'::regnamespace)
+       AND (p.proname LIKE 'search\_%' OR p.proname LIKE '%\_document' OR p.proname IN ('link_halted', 'tag_words',
+         'split_words', 'check_search', 'may_see_channel', 'is_subscribed', 'is_active_user', 'note_search_changes',
+         'note_search_privacy'))
+  LOOP
+    EXECUTE statement;
   END LOOP;
 END $$;

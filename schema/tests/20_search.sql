@@ -1,6 +1,6 @@
 -- Posts, channels, users and signals are found: ranked, filtered, page by page, and only by who may see them.
 BEGIN;
-SELECT plan(53);
+SELECT plan(62);
 
 CREATE FUNCTION pg_temp.u(n integer) RETURNS uuid LANGUAGE sql AS $$
   SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
@@ -67,6 +67,29 @@ SELECT is(pg_temp.posts(''), NULL, 'an empty question finds nothing');
 SELECT is(pg_temp.posts('the'), NULL, 'nor one of words that say nothing');
 SELECT is(pg_temp.posts('&|!()'':*'), NULL, 'signs are no syntax');
 SELECT is(pg_temp.best('eth long'), '21', 'all words asked for');
+
+-- Pairs and compounds, whole and by their parts, in titles, tags and signals
+INSERT INTO community_posts (id, user_id, title, content, tags, visibility) VALUES
+  (pg_temp.u(41), pg_temp.u(1), 'XRP/USDT break-out', 'x', '["DOGE/USDT"]', 'public');
+SELECT is(pg_temp.posts('XRP/USDT'), '41', 'a pair in a title');
+SELECT is(pg_temp.posts('xrp'), '41', 'and its base');
+SELECT is(pg_temp.posts('XRP-USDT'), '41', 'however it is joined');
+SELECT is(pg_temp.posts('doge'), '41', 'a pair in a tag');
+SELECT is(pg_temp.posts('break-out'), '21 41', 'a compound, in all forms of its words');
+DELETE FROM community_posts WHERE id = pg_temp.u(41);
+
+-- What is for subscribers needs a subscription, also where the channel costs nothing
+INSERT INTO community_posts (id, user_id, channel_id, content, visibility) VALUES
+  (pg_temp.u(42), pg_temp.u(2), pg_temp.u(12), 'gratis', 'subscribers_only');
+SELECT is(pg_temp.posts('gratis'), NULL, 'not for who has not logged in');
+SELECT is(pg_temp.posts('gratis', 3), NULL, 'nor for who has not subscribed');
+SELECT is(pg_temp.posts('gratis', 2), '42', 'but for its author');
+
+-- Nothing is too long to be written
+SELECT lives_ok($$INSERT INTO community_posts (user_id, title, content, tags, visibility)
+  SELECT pg_temp.u(1), w, w, jsonb_build_array(w), 'public'
+    FROM (SELECT string_agg(md5(n::text), ' ') AS w FROM generate_series(1, 60000) AS n) s$$, 'a very long post');
+DELETE FROM community_posts WHERE length(content) > 100000;
 
 -- Filters
 SELECT is((SELECT count(*)::integer FROM search_posts('ethereum', with_tags => '{eth,long}')), 1, 'all tags');
