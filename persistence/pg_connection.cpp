@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <sstream>
 #include <vector>
 
 #include <fmt/format.h>
@@ -20,12 +21,44 @@ namespace oneclick {
 namespace {
 
 constexpr std::int64_t connect_ns_max = 10'000'000'000;
+constexpr std::int64_t connect_each_ns_max = 5'000'000'000;  // of several hosts
 constexpr std::int64_t ns_per_ms = 1'000'000;
 constexpr std::size_t copy_chunk_bytes = 256 * 1024;
 
 int timeout_ms(std::int64_t until_ns) {
   const std::int64_t left = until_ns - steady_now_ns();
   return left <= 0 ? 0 : static_cast<int>(left / ns_per_ms) + 1;
+}
+
+// libpq's own time limit is for blocking connects only: left to itself it would wait for the first
+// of several hosts for ever. Each is asked for on its own. One empty pair: as the text says.
+struct HostAndPort {
+  std::string host;
+  std::string port;
+};
+std::vector<std::string> list_of(const char* text) {
+  std::vector<std::string> out;
+  std::stringstream in(text == nullptr ? "" : text);
+  for (std::string item; std::getline(in, item, ',');) out.push_back(item);
+  return out;
+}
+std::vector<HostAndPort> hosts_of(const std::string& database_url) {
+  PQconninfoOption* const options = PQconninfoParse(database_url.c_str(), nullptr);
+  std::vector<std::string> hosts, ports;
+  bool by_address = false;
+  for (const PQconninfoOption* o = options; o != nullptr && o->keyword != nullptr; ++o) {
+    const std::string_view name = o->keyword;
+    if (name == "host") hosts = list_of(o->val);
+    if (name == "port") ports = list_of(o->val);
+    if (name == "hostaddr") by_address = o->val != nullptr;
+  }
+  PQconninfoFree(options);
+  if (hosts.size() < 2 || by_address || (ports.size() > 1 && ports.size() != hosts.size()))
+    return {{}};
+  std::vector<HostAndPort> out;
+  for (std::size_t i = 0; i < hosts.size(); ++i)
+    out.push_back({hosts[i], ports.empty() ? "5432" : (ports.size() == 1 ? ports[0] : ports[i])});
+  return out;
 }
 
 }  // namespace
@@ -97,6 +130,17 @@ PgConnection::~PgConnection() {
 
 std::expected<std::unique_ptr<PgConnection>, PgError> PgConnection::open(
     const std::string& database_url, const PgSession& session, StopSignal& stop) {
+  std::expected<std::unique_ptr<PgConnection>, PgError> opened = std::unexpected(PgError{});
+  for (const HostAndPort& at : hosts_of(database_url)) {
+    opened = open_at(database_url, at.host, at.port, session, stop);
+    if (opened) break;
+  }
+  return opened;
+}
+
+std::expected<std::unique_ptr<PgConnection>, PgError> PgConnection::open_at(
+    const std::string& database_url, const std::string& host, const std::string& port,
+    const PgSession& session, StopSignal& stop) {
   const char* const words[] = {"dbname",
                                "application_name",
                                "client_encoding",
@@ -104,6 +148,8 @@ std::expected<std::unique_ptr<PgConnection>, PgError> PgConnection::open(
                                "keepalives_interval",
                                "keepalives_count",
                                "tcp_user_timeout",
+                               host.empty() ? nullptr : "host",
+                               "port",
                                nullptr};
   const char* const values[] = {database_url.c_str(),
                                 session.application_name.c_str(),
@@ -112,10 +158,14 @@ std::expected<std::unique_ptr<PgConnection>, PgError> PgConnection::open(
                                 "5",
                                 "3",
                                 "30000",
+                                host.c_str(),
+                                port.c_str(),
                                 nullptr};
   std::unique_ptr<PgConnection> opened(
       new PgConnection(PQconnectStartParams(words, values, 1), database_url, stop));
-  if (auto done = opened->finish_connect(); !done) return std::unexpected(done.error());
+  if (auto done = opened->finish_connect(host.empty() ? connect_ns_max : connect_each_ns_max);
+      !done)
+    return std::unexpected(done.error());
   PQsetNoticeProcessor(
       opened->connection_, [](void*, const char*) {}, nullptr);
   PQsetnonblocking(opened->connection_, 1);
@@ -127,8 +177,8 @@ std::expected<std::unique_ptr<PgConnection>, PgError> PgConnection::open(
   return opened;
 }
 
-std::expected<void, PgError> PgConnection::finish_connect() {
-  const std::int64_t until = steady_now_ns() + connect_ns_max;
+std::expected<void, PgError> PgConnection::finish_connect(std::int64_t limit_ns) {
+  const std::int64_t until = steady_now_ns() + limit_ns;
   if (connection_ == nullptr || PQstatus(connection_) == CONNECTION_BAD)
     return std::unexpected(lost("connecting"));
   short events = POLLOUT;

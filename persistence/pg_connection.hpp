@@ -71,6 +71,7 @@ using PgParameters = std::span<const std::optional<std::string>>;
 
 class PgConnection {
  public:
+  // Of several hosts in the URL the first that answers and is what the URL asks for.
   [[nodiscard]] static std::expected<std::unique_ptr<PgConnection>, PgError> open(
       const std::string& database_url, const PgSession& session, StopSignal& stop);
   ~PgConnection();
@@ -88,8 +89,12 @@ class PgConnection {
   [[nodiscard]] std::expected<bool, PgError> wait_notified(std::int64_t timeout_ns);
 
  private:
+  // Empty host: as the URL says.
+  [[nodiscard]] static std::expected<std::unique_ptr<PgConnection>, PgError> open_at(
+      const std::string& database_url, const std::string& host, const std::string& port,
+      const PgSession& session, StopSignal& stop);
   PgConnection(pg_conn* connection, std::string url, StopSignal& stop);
-  [[nodiscard]] std::expected<void, PgError> finish_connect();
+  [[nodiscard]] std::expected<void, PgError> finish_connect(std::int64_t limit_ns);
   // Waits for these poll events on the socket; false: stopped or out of time.
   [[nodiscard]] bool wait_socket(short events, std::int64_t until_ns);
   [[nodiscard]] std::expected<void, PgError> flush(std::int64_t until_ns);

@@ -126,15 +126,15 @@ TEST_F(Restore, ToAMomentBetweenTwoTradesFromEitherRepositoryAndFromTheDump) {
   folder_.environment["PGHOST"] = "127.0.0.1";
   folder_.environment["PGPORT"] = std::to_string(server_.port());
   folder_.environment["PGUSER"] = "oneclick";
-  folder_.environment["PGDATABASE"] = "postgres";
-  ASSERT_RUNS(folder_, "cat > dump-critical.sh <<'WHOLE'\n" + shipped("dump-critical.sh") +
-                           "\nWHOLE\n"
-                           "sh dump-critical.sh dumps && cd dumps && sha256sum -c SHA256SUMS");
+  sql("SELECT engine.seal_audit(1000)");
+  for (const char* file : {"dump-critical.sh", "critical-tables.txt"})
+    ASSERT_RUNS(folder_, fmt::format("cat > {} <<'WHOLE'\n{}\nWHOLE", file, shipped(file)));
+  ASSERT_RUNS(folder_, "sh dump-critical.sh postgres dumps && cd dumps && sha256sum -c SHA256SUMS");
   sql("CREATE DATABASE again");
   const auto migrated = migrate(server_.url("again"), {});
   ASSERT_TRUE(migrated.has_value()) << migrated.error();
   ASSERT_RUNS(folder_,
-              "psql -qAt -d again -c 'TRUNCATE supported_exchanges CASCADE' &&"
+              "psql -qAt -d again -c 'TRUNCATE supported_exchanges, engine.audit_heads CASCADE' &&"
               " pg_restore --data-only --disable-triggers --exit-on-error -d again"
               " dumps/*.dump");
   auto query = PgQuery::connect(server_.url("again"));
@@ -142,6 +142,25 @@ TEST_F(Restore, ToAMomentBetweenTwoTradesFromEitherRepositoryAndFromTheDump) {
   const auto rows = query->rows(digest_sql);
   ASSERT_TRUE(rows.has_value()) << rows.error();
   EXPECT_EQ(rows->front().front().value_or(""), after);
+  // The chain over the audit rows goes on where it was.
+  ASSERT_TRUE(query->run("INSERT INTO audit_logs (action) VALUES ('after the dump')").has_value());
+  const auto sealed = query->run("SELECT engine.seal_audit(1000)");
+  EXPECT_TRUE(sealed.has_value()) << sealed.error();
+  folder_.environment["ONECLICK_DATABASE_URL"] = server_.url("again");
+  ASSERT_RUNS(folder_, std::string(ONECLICK_BINARY) + " maintain --verify-audit");
+}
+
+// Whatever a table of the dump refers to is in the dump.
+TEST_F(Restore, TheDumpsTablesReferToNothingElse) {
+  const std::string list = shipped("critical-tables.txt");
+  const std::string outside = server_.value(
+      "SELECT coalesce(string_agg(DISTINCT f.conrelid::regclass || ' -> ' || n.nspname || '.' ||"
+      " c.relname, ', '), '') FROM pg_constraint f JOIN pg_class c ON c.oid = f.confrelid JOIN"
+      " pg_namespace n ON n.oid = c.relnamespace JOIN pg_class s ON s.oid = f.conrelid JOIN"
+      " pg_namespace m ON m.oid = s.relnamespace WHERE f.contype = 'f' AND '" +
+      list + "' LIKE '%' || m.nspname || '.' || s.relname || E'\\n%' AND '" + list +
+      "' NOT LIKE '%' || n.nspname || '.' || c.relname || E'\\n%'");
+  EXPECT_EQ(outside, "");
 }
 
 }  // namespace
