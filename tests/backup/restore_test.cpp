@@ -72,6 +72,9 @@ class Restore : public testing::Test {
   }
   void destroy() {
     server_.stop("immediate");
+    // Ends what still archives by itself: it would write where the restore cleans up.
+    ASSERT_RUNS(folder_, "pgbackrest --stanza=oneclick --force stop");
+    ASSERT_RUNS(folder_, "pgbackrest --stanza=oneclick start");
     ASSERT_RUNS(folder_, "rm -rf " + server_.data());
   }
 
