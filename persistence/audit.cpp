@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "persistence/audit_hash.hpp"
+#include "persistence/audit_redaction.hpp"
 #include "persistence/pg_query.hpp"
 
 namespace oneclick {
@@ -85,6 +86,7 @@ class Verification {
  private:
   Done verify(const Source& source);
   Done read_checkpoints(const Source& source);
+  Done read_redactions(const Source& source);
   Done read_head(const Source& source);
   Done walk_archive(const Source& source);
   Done walk_chain(const Source& source);
@@ -93,6 +95,7 @@ class Verification {
   Done find_strangers(const Source& source);
   void begin_at(const Source& source, std::int64_t seq);
   void take(const Source& source, const Entry& entry);
+  bool is_redacted(const Entry& entry, const Digest& hash) const;
   void compare_known(const Source& source);
   void end(const Source& source);
   void problem(const Source& source, std::int64_t seq, std::string row_id, std::string what);
@@ -104,6 +107,7 @@ class Verification {
 
   // Of the source being read:
   std::map<std::int64_t, SignedCheckpoint> checkpoints_;
+  std::map<std::string, AuditRedaction> redactions_;
   std::int64_t head_seq_ = 0;
   Digest head_hash_{};
   std::int64_t seq_ = 0;    // the position before
@@ -130,6 +134,7 @@ Done Verification::verify(const Source& source) {
   hash_ = {};
   hash_known_ = true;
   if (Done done = read_checkpoints(source); !done) return done;
+  if (Done done = read_redactions(source); !done) return done;
   if (Done done = read_head(source); !done) return done;
   if (Done done = walk_archive(source); !done) return done;
   if (Done done = walk_chain(source); !done) return done;
@@ -172,6 +177,41 @@ Done Verification::read_checkpoints(const Source& source) {
   return {};
 }
 
+// Rows from which an erased person's data was taken.
+Done Verification::read_redactions(const Source& source) {
+  redactions_.clear();
+  const auto rows = query_.rows(
+      "SELECT row_id, encode(row_hash, 'hex'), encode(redacted_hash, 'hex'),"
+      " to_char(redacted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), key_id,"
+      " encode(signature, 'hex') FROM engine.audit_redactions WHERE source = $1",
+      {std::string(source.name)});
+  if (!rows) return std::unexpected(rows.error());
+  for (const PgRow& row : *rows) {
+    AuditRedaction r{.source = std::string(source.name),
+                     .row_id = row[0].value_or(""),
+                     .row_hash = digest_of(row[1]),
+                     .redacted_hash = digest_of(row[2]),
+                     .redacted_at = row[3].value_or("")};
+    const auto key = std::ranges::find(check_.keys, row[4].value_or(""), &MasterKey::id);
+    if (key == check_.keys.end()) {
+      problem(source, 0, r.row_id,
+              fmt::format("the redaction's signature cannot be checked: no master key {}",
+                          row[4].value_or("")));
+    } else if (redaction_signature(*key, r) != digest_of(row[5])) {
+      problem(source, 0, r.row_id, "the redaction is forged: its signature does not hold");
+    } else {
+      redactions_.emplace(r.row_id, r);
+    }
+  }
+  return {};
+}
+
+bool Verification::is_redacted(const Entry& entry, const Digest& hash) const {
+  const auto found = redactions_.find(entry.row_id);
+  return found != redactions_.end() && found->second.row_hash == entry.row_hash &&
+         found->second.redacted_hash == hash;
+}
+
 Done Verification::read_head(const Source& source) {
   const auto rows =
       query_.rows("SELECT seq, encode(hash, 'hex') FROM engine.audit_heads WHERE source = $1",
@@ -203,9 +243,12 @@ void Verification::begin_at(const Source& source, std::int64_t seq) {
 
 void Verification::take(const Source& source, const Entry& entry) {
   begin_at(source, entry.seq);
+  const Digest row_hash = entry.fields ? audit_row_hash(source.name, *entry.fields) : Digest{};
+  const bool redacted = entry.fields && is_redacted(entry, row_hash);
+  verdict_.rows_redacted += redacted ? 1 : 0;
   if (!entry.fields)
     problem(source, entry.seq, entry.row_id, "the row is missing: it was removed");
-  else if (audit_row_hash(source.name, *entry.fields) != entry.row_hash)
+  else if (row_hash != entry.row_hash && !redacted)
     problem(source, entry.seq, entry.row_id, "the row was altered");
   else if ((*entry.fields)[0] != entry.row_id)
     problem(source, entry.seq, entry.row_id, "the chain names another row");

@@ -9,9 +9,8 @@
 //      from audit_logs to engine.audit_archive (compressed, still verified), with their chain.
 // `oneclick maintain --verify-audit` is report_audit() of engine/app/audit_report.hpp, nothing
 // else. What would go is engine.audit_archivable(before). Rows are never deleted from audit_logs by
-// hand: verification would find them missing. Erasing a person leaves audit_logs and
-// security_events as they are (they are sealed) and makes the user's own row pseudonymous. Tools,
-// not the order path.
+// hand: verification would find them missing. Erasing a person takes personal data out of sealed
+// rows and signs for it (audit_redaction.hpp). Tools, not the order path.
 #pragma once
 
 #include <cstdint>
@@ -65,6 +64,7 @@ struct AuditVerdict {
   std::int64_t problem_count;
   std::int64_t rows_checked;  // sealed rows, archived ones included
   std::int64_t rows_archived;
+  std::int64_t rows_redacted;  // an erased person's data was taken out, and signed for
   std::int64_t checkpoints;
   std::int64_t rows_unsealed;  // committed, waiting for the sealer
   std::vector<AuditAnchor> heads;

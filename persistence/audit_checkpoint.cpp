@@ -7,6 +7,7 @@
 
 #include "persistence/audit.hpp"
 #include "persistence/audit_hash.hpp"
+#include "persistence/audit_redaction.hpp"
 #include "persistence/pg_query.hpp"
 
 namespace oneclick {
@@ -97,6 +98,33 @@ Done sign_again(PgQuery& query, std::span<const MasterKey> keys) {
   return {};
 }
 
+Done sign_redactions_again(PgQuery& query, std::span<const MasterKey> keys) {
+  const auto rows = query.rows(
+      fmt::format("SELECT source, row_id, encode(row_hash, 'hex'), encode(redacted_hash, 'hex'),"
+                  " to_char(redacted_at, {}), key_id, encode(signature, 'hex')"
+                  " FROM engine.audit_redactions WHERE key_id <> $1",
+                  utc_text),
+      {keys[0].id});
+  if (!rows) return std::unexpected(rows.error());
+  for (const PgRow& row : *rows) {
+    const AuditRedaction redaction{
+        .source = row[0].value_or(""),
+        .row_id = row[1].value_or(""),
+        .row_hash = digest_of_hex(row[2].value_or("")).value_or(Digest{}),
+        .redacted_hash = digest_of_hex(row[3].value_or("")).value_or(Digest{}),
+        .redacted_at = row[4].value_or("")};
+    const auto key = std::ranges::find(keys, row[5].value_or(""), &MasterKey::id);
+    if (key == keys.end() || to_hex(redaction_signature(*key, redaction)) != row[6]) continue;
+    const auto put = query.rows(
+        "UPDATE engine.audit_redactions SET key_id = $3, signature = decode($4, 'hex')"
+        " WHERE source = $1 AND row_id = $2::uuid",
+        {redaction.source, redaction.row_id, keys[0].id,
+         to_hex(redaction_signature(keys[0], redaction))});
+    if (!put) return std::unexpected(put.error());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::expected<std::int64_t, std::string> seal_audit(const std::string& database_url) {
@@ -155,7 +183,8 @@ std::expected<void, std::string> sign_audit_heads(const std::string& database_ur
                            .made_at = row[3].value_or("")});
         !done)
       return done;
-  return sign_again(*query, keys);
+  if (Done done = sign_again(*query, keys); !done) return done;
+  return sign_redactions_again(*query, keys);
 }
 
 }  // namespace oneclick

@@ -67,6 +67,7 @@ void print_json(const AuditVerdict& verdict) {
                  .boolean("holds", verdict.problem_count == 0)
                  .number("rows_checked", verdict.rows_checked)
                  .number("rows_archived", verdict.rows_archived)
+                 .number("rows_redacted", verdict.rows_redacted)
                  .number("rows_unsealed", verdict.rows_unsealed)
                  .number("checkpoints", verdict.checkpoints)
                  .number("problem_count", verdict.problem_count)
@@ -88,6 +89,9 @@ void print_text(const AuditVerdict& verdict) {
   for (const AuditAnchor& head : verdict.heads)
     print_line(fmt::format("{}: the chain ends at position {}, hash {}", head.source, head.seq,
                            to_hex(head.hash)));
+  if (verdict.rows_redacted != 0)
+    print_line(fmt::format("audit: data of erased persons was taken out of {} rows, signed for",
+                           verdict.rows_redacted));
   print_line(fmt::format(
       "audit: {} rows checked, {} of them archived, {} signatures hold, {} rows not sealed yet: {}",
       verdict.rows_checked, verdict.rows_archived, verdict.checkpoints, verdict.rows_unsealed,

@@ -207,6 +207,12 @@ void add_maintain(CLI::App& root, Request& r) {
       "only checks that audit rows are those that were written; 1 when one was removed, altered, "
       "inserted or re-ordered");
   verify->excludes(config)->excludes(set)->excludes(dry);
+  app->add_option("--erase-user", r.maintain.erase_user,
+                  "users.id of a person who asked for it: what the law says must stay becomes "
+                  "pseudonymous, everything else about the person goes")
+      ->excludes(verify)
+      ->excludes(config)
+      ->excludes(set);
   app->add_option("--audit-anchor", r.maintain.audit_anchor,
                   "file outside the database with the chain's last known end: compared with, then "
                   "written anew when everything holds")

@@ -5,7 +5,9 @@
 #include "engine/app/commands.hpp"
 #include "engine/app/config.hpp"
 #include "engine/app/json_text.hpp"
+#include "engine/base/uuid.hpp"
 #include "persistence/audit.hpp"
+#include "persistence/erasure.hpp"
 #include "persistence/pg.hpp"
 #include "persistence/pg_query.hpp"
 #include "persistence/retention.hpp"
@@ -125,6 +127,53 @@ int run_job(const MaintainArguments& arguments, const RetentionPeriods& periods,
   return code;
 }
 
+void print_erasure(const ErasureResult& result, const MaintainArguments& arguments) {
+  JsonList steps, hindered;
+  std::int64_t rows = 0;
+  for (const ErasureStep& s : result.steps) {
+    rows += s.rows;
+    if (arguments.json)
+      steps.raw(JsonObject()
+                    .text("table", s.table)
+                    .text("rows_are", s.is_removed ? "removed" : "changed")
+                    .number("rows", s.rows)
+                    .str());
+    else if (s.rows != 0)
+      print_line(fmt::format("{}: {} rows {}{}", s.table, s.rows,
+                             arguments.dry_run ? "would be " : "",
+                             s.is_removed ? "removed" : "changed"));
+  }
+  for (const std::string& why : result.hindered) hindered.text(why);
+  if (arguments.json)
+    print_line(JsonObject()
+                   .text("user_id", arguments.erase_user)
+                   .boolean("dry_run", arguments.dry_run)
+                   .boolean("erased", result.hindered.empty() && !arguments.dry_run)
+                   .raw("hindered_by", hindered.str())
+                   .raw("steps", steps.str())
+                   .str());
+  else if (result.hindered.empty() && rows == 0)
+    print_line("nothing is left to erase");
+}
+
+int erase(const MaintainArguments& arguments, const std::vector<MasterKey>& keys) {
+  const auto id = Uuid::parse(arguments.erase_user);
+  if (!id)
+    return fail(exit_codes::usage, fmt::format("--erase-user = {}: allowed: a UUID, as in users.id",
+                                               arguments.erase_user));
+  const auto result =
+      erase_user(arguments.database_url,
+                 {.user_id = id->to_text(), .keys = keys, .dry_run = arguments.dry_run});
+  if (!result) return fail(exit_codes::failure, "database: " + result.error());
+  if (!result->is_known)
+    return fail(exit_codes::failure,
+                fmt::format("--erase-user = {}: there is no such user", arguments.erase_user));
+  print_erasure(*result, arguments);
+  for (const std::string& why : result->hindered)
+    fail(exit_codes::failure, fmt::format("user {} is not erased: {}", arguments.erase_user, why));
+  return result->hindered.empty() ? exit_codes::fine : exit_codes::failure;
+}
+
 }  // namespace
 
 int command_maintain(const MaintainArguments& arguments) {
@@ -146,7 +195,7 @@ int command_maintain(const MaintainArguments& arguments) {
   }
   if (const auto connection = PgQuery::connect(arguments.database_url); !connection)
     return fail(exit_codes::unavailable, "database: " + connection.error());
-  return run_job(arguments, *periods, keys);
+  return arguments.erase_user.empty() ? run_job(arguments, *periods, keys) : erase(arguments, keys);
 }
 
 }  // namespace oneclick

@@ -116,6 +116,7 @@ struct MaintainArguments {
   std::string config_file;             // section [retention]; empty: its defaults
   std::vector<std::string> overrides;  // "retention.key=value"
   std::string master_key_file;         // signs the audit chain; empty: it is only sealed
+  std::string erase_user;              // users.id: this and nothing else
   bool dry_run = false;                // only says what would go
   bool verify_audit = false;           // this and nothing else
   std::string audit_anchor;            // file; see AuditReportArguments

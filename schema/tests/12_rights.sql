@@ -72,6 +72,7 @@ INSERT INTO expected VALUES
   ('engine.audit_checkpoints', '', '', 'S'),
   ('engine.audit_heads', '', '', 'S'),
   ('engine.audit_queue', '', '', 'S'),
+  ('engine.audit_redactions', '', '', 'S'),
   ('engine.change_cursors', 'SIU', '', 'S'),
   ('engine.change_log', 'SD', '', 'S'),
   ('engine.copy_links', 'Su', 'SIUD', 'S'),
