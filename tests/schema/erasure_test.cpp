@@ -203,6 +203,26 @@ TEST_F(ErasureOfAPerson, DryRunListsAndChangesNothing) {
   EXPECT_THAT(json.output, HasSubstr(R"({"table":"users","rows_are":"changed","rows":0})"));
 }
 
+// What Redis and Elasticsearch hold follows from what the database notes for them.
+TEST_F(ErasureOfAPerson, IsNotedForThoseWhoKeepCopies) {
+  sql(a_life);
+  sql("SELECT engine.search_follow(true)");
+  const std::string sessions = ask("SELECT string_agg(id::text, ',') FROM user_sessions");
+  ASSERT_EQ(sessions.size(), 36u);
+  sql("DELETE FROM engine.change_log");
+  ASSERT_EQ(erase().code, 0);
+  EXPECT_EQ(ask("SELECT string_agg(row_id, ',') FROM engine.change_log WHERE op = 'delete' AND"
+                " table_name = 'user_sessions'"),
+            sessions);
+  EXPECT_EQ(ask("SELECT string_agg(DISTINCT row_id, ',') FROM engine.change_log WHERE table_name ="
+                " 'user_exchanges'"),
+            "00000000-0000-4000-8000-000000000003");
+  EXPECT_EQ(ask("SELECT string_agg(DISTINCT kind || right(row_id::text, 2), ',' ORDER BY kind ||"
+                " right(row_id::text, 2)) FROM engine.search_changes WHERE row_id <>"
+                " '00000000-0000-4000-8000-000000000002'"),
+            "channels07,posts06,signals12,users01");
+}
+
 TEST_F(ErasureOfAPerson, TheSecondTimeNothingIsLeft) {
   sql(a_life);
   ASSERT_EQ(erase().code, 0);
