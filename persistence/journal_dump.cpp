@@ -320,6 +320,7 @@ void describe(Fields& out, const FillRecord& record) {
   out.text("fee_asset", record.fee_asset.view());
   out.decimal("base_fee", record.base_fee);
   out.decimal("quote_usd", record.quote_usd);
+  out.decimal("fee_usd", record.fee_usd);
   out.number("venue_time_ns", record.venue_time_ns);
 }
 

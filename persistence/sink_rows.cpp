@@ -90,6 +90,17 @@ void put_leader_event(CopyRows& rows, const LeaderRow& row) {
   rows.int4(static_cast<std::int32_t>(row.links_matched));
 }
 
+// When its first byte was read, and what its shard saw of the market as it took it.
+void put_event_touch(CopyRows& rows, const LeaderEvent& e) {
+  rows.begin_row(6);
+  rows.uuid(e.id.value);
+  rows.time_or_null(e.received_ns);
+  rows.numeric_or_null(e.touch.bid);
+  rows.numeric_or_null(e.touch.ask);
+  rows.time_or_null(e.touch.time_ns);
+  rows.numeric(e.base_fee);
+}
+
 bool is_ingress_signal(const LeaderEvent& e) {
   const bool concerns =
       e.kind == LeaderEventKind::signal_published || e.kind == LeaderEventKind::signal_closed;
@@ -184,8 +195,13 @@ void add_plain(std::string& json, std::string_view name, std::string_view value)
   json += fmt::format("{}\"{}\":{}", json.size() > 1 ? "," : "", name, value);
 }
 
+// The first state of an order says what it was made for: its later ones and its fills go without.
 std::string state_response(const OrderRecord& o) {
   std::string json = "{";
+  if (o.change == 0) {
+    add_field(json, "event_id", o.event.to_text());
+    add_field(json, "link_id", o.link.to_text());
+  }
   add_field(json, "source", text_of(o.source));
   add_field(json, "order_id", o.venue_order_id.view());
   if (o.unknown) add_plain(json, "unknown", "true");
@@ -206,6 +222,8 @@ std::string fill_response(const FillRecord& f) {
   add_field(json, "fee", f.fee.to_text());
   add_field(json, "fee_asset", f.fee_asset.view());
   add_field(json, "base_fee", f.base_fee.to_text());
+  if (f.quote_usd.is_positive()) add_field(json, "quote_usd", f.quote_usd.to_text());
+  if (f.fee_usd.is_positive()) add_field(json, "fee_asset_usd", f.fee_usd.to_text());
   return json + "}";
 }
 
@@ -312,6 +330,7 @@ class RowsBuilder {
     for (const LeaderRow& row : leader_events_) {
       put_leader_event(table(SinkTable::leader_events), row);
       const LeaderEvent& event = row.record->leader_event.event;
+      put_event_touch(table(SinkTable::event_touches), event);
       if (is_ingress_signal(event)) put_signal(table(SinkTable::signals), event);
     }
     for (const OrderRecord* order : orders_) put_trade(table(SinkTable::trades), *order);

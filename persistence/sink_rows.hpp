@@ -26,6 +26,7 @@ struct SinkRecord {
 struct SinkTable {
   enum Id : std::uint8_t {
     leader_events,
+    event_touches,
     signals,
     copy_outcomes,
     trades,

@@ -17,6 +17,11 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " ON CONFLICT (id) DO UPDATE SET links_matched = e.links_matched + excluded.links_matched,"
          " seq = coalesce(excluded.seq, e.seq), accepted_at = least(e.accepted_at,"
          " excluded.accepted_at)"},
+    // Of several shards' the first that comes.
+    {.name = "sink_event_touches",
+     .create = "(LIKE engine.event_touches)",
+     .upsert = "INSERT INTO engine.event_touches SELECT * FROM sink_event_touches ORDER BY event_id"
+               " ON CONFLICT (event_id) DO NOTHING"},
     // Signals that came through ingress have no row of the platform's yet; orders refer to it. One
     // that the platform wrote stays as it is.
     {.name = "sink_signals",

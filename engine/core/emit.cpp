@@ -113,6 +113,7 @@ void emit_fill(Step& s, const Order& order, const OrderUpdate& update, Decimal b
   f.fee_asset = update.fee_asset;
   f.base_fee = base_fee;
   f.quote_usd = update.quote_usd;
+  f.fee_usd = update.fee_usd;
   f.venue_time_ns = update.venue_time_ns;
   s.out.on_record(r);
 }

@@ -98,6 +98,7 @@ struct FillRecord {
   Asset fee_asset;
   Decimal base_fee;   // part of the fee paid in the base asset: the position grew by that less
   Decimal quote_usd;  // zero when not known
+  Decimal fee_usd;    // USD per unit of fee_asset, zero when not known
   std::int64_t venue_time_ns;
 };
 

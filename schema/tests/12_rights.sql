@@ -77,6 +77,7 @@ INSERT INTO expected VALUES
   ('engine.change_log', 'SD', '', 'S'),
   ('engine.copy_links', 'Su', 'SIUD', 'S'),
   ('engine.copy_outcomes', 'SI', 'S', 'S'),
+  ('engine.event_touches', 'SI', 'S', 'S'),
   ('engine.external_fills', 'SI', 'S', 'S'),
   ('engine.invoice_numbers', '', '', 'S'),
   ('engine.renewals', '', '', 'S'),

@@ -113,6 +113,12 @@ TEST_F(SinkTest, OneOrderBecomesItsRowsColumnByColumn) {
                 "|NULL|NULL|binance|BTC/USDT|fill|buy|1.50000000|60000.01000000"
                 "|2025-10-09 08:53:20.123456|2025-10-09 08:53:20.124456|1");
   EXPECT_EQ(row_text(query,
+                     "SELECT event_id, received_at AT TIME ZONE 'UTC', bid, ask,"
+                     " seen_at AT TIME ZONE 'UTC', base_fee FROM engine.event_touches"),
+            event_id(1).to_text() +
+                "|2025-10-09 08:53:20.123956|60000.00000000|60000.50000000"
+                "|2025-10-09 08:53:20.123456|0.00150000");
+  EXPECT_EQ(row_text(query,
                      "SELECT event_id, link_id, outcome, reason, rank, wanted_qty, sent_qty,"
                      " residual_qty, trade_id, binding_cap, ingest_to_wire_ns,"
                      " created_at AT TIME ZONE 'UTC' FROM engine.copy_outcomes"),
@@ -146,6 +152,17 @@ TEST_F(SinkTest, OneOrderBecomesItsRowsColumnByColumn) {
   EXPECT_EQ(row_text(query, history + "'fill'"),
             fill_row_id(key_of(1, 1), "t1").to_text() + "|" + key_of(1, 1).to_text() +
                 "|fill|60050.50000000|0.50000000|2025-10-09 08:53:20.125456|stream|t1|1001|NULL");
+  EXPECT_EQ(row_text(query,
+                     "SELECT exchange_response->>'fee', exchange_response->>'fee_asset',"
+                     " exchange_response->>'quote_usd', exchange_response->>'fee_asset_usd'"
+                     " FROM trade_history WHERE status = 'fill'"),
+            "0.0005|BTC|1.0002|60010");
+  EXPECT_EQ(row_text(query,
+                     "SELECT count(*), min(status), min(exchange_response->>'event_id'),"
+                     " min(exchange_response->>'link_id') FROM trade_history WHERE"
+                     " exchange_response ? 'link_id'"),
+            "1|pending|" + event_id(1).to_text() + "|" + link(1).to_text())
+      << "the first state says what the order is for";
   EXPECT_EQ(row_text(query,
                      "SELECT portfolio_id, asset_symbol, quantity, average_buy_price,"
                      " last_updated_at, user_id FROM portfolio_positions"),

@@ -117,7 +117,10 @@ inline Record leader_record(std::uint64_t n, std::uint32_t links_matched) {
   e.symbol = Symbol::cut("BTC/USDT");
   e.quantity = Decimal::of("1.5");
   e.price = Decimal::of("60000.01");
+  e.base_fee = Decimal::of("0.0015");
   e.event_time_ns = world_time_ns;
+  e.received_ns = world_time_ns + 500'000;
+  e.touch = {.bid = Decimal::of("60000"), .ask = Decimal::of("60000.5"), .time_ns = world_time_ns};
   r.leader_event.accepted_ns = world_time_ns + 1'000'000;
   r.leader_event.links_matched = links_matched;
   r.cause_seq = n + 7;
@@ -194,6 +197,8 @@ inline Record fill_record(std::uint64_t event, std::uint64_t follower, std::stri
   f.fee = Decimal::of(base_fee);
   f.fee_asset = Asset::cut("BTC");
   f.base_fee = Decimal::of(base_fee);
+  f.quote_usd = Decimal::of("1.0002");
+  f.fee_usd = Decimal::of("60010");
   f.venue_time_ns = world_time_ns + 2'000'000;
   return r;
 }
