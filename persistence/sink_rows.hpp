@@ -21,16 +21,16 @@ struct SinkRecord {
 };
 
 // One temporary table of the sink's session and what becomes of its rows, in the order in which the
-// tables are written: an order's row before its history (foreign key), leader events before
-// outcomes.
+// tables are written: an order's row before its history (foreign key), leader events and orders
+// before outcomes, which followers are told of with what stands in these.
 struct SinkTable {
   enum Id : std::uint8_t {
     leader_events,
     event_touches,
     signals,
-    copy_outcomes,
     trades,
     trade_history,
+    copy_outcomes,
     external_fills,
     instruments,
     kill_switches,

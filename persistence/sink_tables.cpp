@@ -42,10 +42,6 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          "UPDATE public.trading_signals t SET status = 'closed', closed_at = s.at, updated_at = "
          "s.at"
          " FROM sink_signals s WHERE s.closes AND t.id = s.id AND t.status = 'active'"},
-    {.name = "sink_copy_outcomes",
-     .create = "(LIKE engine.copy_outcomes)",
-     .upsert = "INSERT INTO engine.copy_outcomes SELECT * FROM sink_copy_outcomes"
-               " ON CONFLICT (event_id, link_id) DO NOTHING"},
     {.name = "sink_trades",
      .create = "(LIKE public.trades)",
      .upsert =
@@ -59,6 +55,10 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
      .create = "(LIKE public.trade_history)",
      .upsert = "INSERT INTO public.trade_history SELECT * FROM sink_trade_history"
                " ON CONFLICT (id) DO NOTHING"},
+    {.name = "sink_copy_outcomes",
+     .create = "(LIKE engine.copy_outcomes)",
+     .upsert = "INSERT INTO engine.copy_outcomes SELECT * FROM sink_copy_outcomes"
+               " ON CONFLICT (event_id, link_id) DO NOTHING"},
     {.name = "sink_external_fills",
      .create = "(user_exchange_id uuid, symbol text, trade_id text, order_id text, side text,"
                " quantity numeric, price numeric, executed_at timestamptz)",

@@ -362,6 +362,49 @@ TEST_F(SinkTest, EveryRecordOnceThroughKilledConnectionsAndRestarts) {
   expect_books(query, events, followers);
 }
 
+// Copies of now, in the order in which the core makes them: an order, its fill, its outcome.
+void append_copies_of_now(const std::function<JournalPosition(const Record&)>& append,
+                          std::uint64_t event, std::uint64_t followers) {
+  append(leader_record(event, static_cast<std::uint32_t>(followers)));
+  for (std::uint64_t f = 1; f <= followers; ++f) {
+    append(order_record(event, f, 0, OrderStatus::pending, {}));
+    append(fill_record(event, f, fmt::format("t{}", event)));
+    append(order_record(event, f, 1, OrderStatus::filled, Decimal::of("0.5")));
+    Record outcome = outcome_record(event, f);
+    outcome.outcome.created_ns = wall_now_ns();
+    append(outcome);
+  }
+}
+
+TEST_F(SinkTest, EachCopyIsToldOnceThroughKilledConnectionsAndRestarts) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  constexpr int events = 30, followers = 20;
+  make_users(query, followers + 1);
+  open_journal();
+  std::mt19937 random(11);
+  std::unique_ptr<PgSink> sink;
+  for (int e = 1; e <= events; ++e) {
+    append_copies_of_now([this](const Record& r) { return last_ = append(r); },
+                         static_cast<std::uint64_t>(e), followers);
+    sink.reset();
+    sink = start_sink(url, 0, 1 + random() % 60);
+    const auto ended = query.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+        " application_name = 'oneclick sink 0' AND datname = current_database()");
+    ASSERT_TRUE(ended.has_value()) << ended.error();
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 20'000));
+  }
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, events, followers);
+  EXPECT_EQ(row_text(query,
+                     "SELECT count(*), count(DISTINCT (user_id, data ->> 'event_id')),"
+                     " count(*) FILTER (WHERE message = 'Bought 0.5 BTC/USDT at 60050.5.')"
+                     " FROM notifications"),
+            fmt::format("{0}|{0}|{0}", events * followers));
+}
+
 TEST_F(SinkTest, AServerThatStopsAndComesBackLosesNothing) {
   ONECLICK_NEEDS_POSTGRES();
   Folder server_folder;
@@ -542,6 +585,30 @@ TEST_F(SinkTest, AnOffsetMovesOverInputsWithoutRows) {
   auto sink = start_sink(url);
   ASSERT_TRUE(sink->drain(end, drain_ns));
   EXPECT_EQ(sink->committed(), end);
+}
+
+// The same with a notification each.
+TEST_F(SinkTest, CatchesUpAtAGoodRateWhileFollowersAreTold) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  constexpr int followers = 500, events = 30;
+  make_users(query, followers + 1);
+  open_journal();
+  for (std::uint64_t e = 1; e <= events; ++e)
+    append_copies_of_now([this](const Record& r) { return last_ = append(r); }, e, followers);
+  while (writers_[0]->synced() < last_) std::this_thread::yield();
+  const std::int64_t begun = monotonic_now_ns();
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  const double seconds = static_cast<double>(monotonic_now_ns() - begun) * 1e-9;
+  const double rate = events * followers / seconds;
+  fmt::print(stderr, "{:.0f} trades rows a second, each with a notification besides\n", rate);
+  EXPECT_EQ(row_text(query, "SELECT count(*) FROM notifications"),
+            fmt::format("{}", events * followers));
+#ifndef ONECLICK_SANITIZE
+  EXPECT_GT(rate, 500);
+#endif
 }
 
 TEST_F(SinkTest, CatchesUpAtAGoodRate) {
