@@ -137,6 +137,9 @@ struct ApiKeyRow {
                                                                  std::span<const MasterKey> keys);
 // Additional data of a sealed column: "user_exchanges|api_key|<row id>".
 [[nodiscard]] std::string credential_aad(std::string_view column, AccountId account);
+// A file of secrets, at most 64 KiB, that group and others must not be able to read.
+[[nodiscard]] std::expected<std::string, std::string> read_private_file(
+    const std::filesystem::path& path);
 // Master key file: lines "<id> <base64 of 32 bytes>", the first one seals. Must not be readable by
 // group or others. Errors name the file and line, never the content.
 [[nodiscard]] std::expected<std::vector<MasterKey>, std::string> read_master_keys(

@@ -29,35 +29,6 @@ bool is_key_id(std::string_view id) {
   });
 }
 
-// The whole file, after its owner and mode were checked on the open descriptor.
-std::expected<std::string, std::string> read_private_file(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(fmt::format("{}: {}", path.string(), std::strerror(errno)));
-  struct stat info {};
-  std::string text;
-  std::string problem;
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-    problem = "is not a regular file";
-  else if ((info.st_mode & 077) != 0)
-    problem = fmt::format("has mode {:04o}; allowed: 0600 (nobody but its owner may read it)",
-                          info.st_mode & 07777);
-  else if (static_cast<std::size_t>(info.st_size) > key_file_bytes_max)
-    problem = "is larger than 64 KiB";
-  if (problem.empty()) {
-    text.resize(static_cast<std::size_t>(info.st_size));
-    std::size_t at = 0;
-    while (at < text.size()) {
-      const ssize_t n = ::read(fd, text.data() + at, text.size() - at);
-      if (n <= 0) break;
-      at += static_cast<std::size_t>(n);
-    }
-    text.resize(at);
-  }
-  ::close(fd);
-  if (!problem.empty()) return std::unexpected(fmt::format("{} {}", path.string(), problem));
-  return text;
-}
-
 std::expected<MasterKey, std::string> parse_key_line(std::string_view line) {
   const auto space = line.find(' ');
   if (space == std::string_view::npos) return std::unexpected("expected \"<id> <base64>\"");
@@ -130,6 +101,35 @@ void store(pqxx::work& work, const SealedRow& row) {
 
 std::string credential_aad(std::string_view column, AccountId account) {
   return fmt::format("user_exchanges|{}|{}", column, account.to_text());
+}
+
+// After owner and mode were checked on the open descriptor.
+std::expected<std::string, std::string> read_private_file(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::unexpected(fmt::format("{}: {}", path.string(), std::strerror(errno)));
+  struct stat info {};
+  std::string text;
+  std::string problem;
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+    problem = "is not a regular file";
+  else if ((info.st_mode & 077) != 0)
+    problem = fmt::format("has mode {:04o}; allowed: 0600 (nobody but its owner may read it)",
+                          info.st_mode & 07777);
+  else if (static_cast<std::size_t>(info.st_size) > key_file_bytes_max)
+    problem = "is larger than 64 KiB";
+  if (problem.empty()) {
+    text.resize(static_cast<std::size_t>(info.st_size));
+    std::size_t at = 0;
+    while (at < text.size()) {
+      const ssize_t n = ::read(fd, text.data() + at, text.size() - at);
+      if (n <= 0) break;
+      at += static_cast<std::size_t>(n);
+    }
+    text.resize(at);
+  }
+  ::close(fd);
+  if (!problem.empty()) return std::unexpected(fmt::format("{} {}", path.string(), problem));
+  return text;
 }
 
 std::expected<std::vector<MasterKey>, std::string> read_master_keys(

@@ -28,6 +28,7 @@ struct Request {
   JournalArguments journal{};
   MaintainArguments maintain;
   SearchIndexArguments search_index;
+  NotifyArguments notify;
 };
 
 constexpr const char* database_variable = "ONECLICK_DATABASE_URL";
@@ -244,6 +245,28 @@ void add_search_index(CLI::App& root, Request& r) {
   app->callback([&r] { r.command = [&r] { return command_search_index(r.search_index); }; });
 }
 
+void add_notify(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "notify", "posts notifications to the services that send e-mail, push and text messages");
+  NotifyArguments& a = r.notify;
+  add_database(*app, a.database_url);
+  app->add_option("--config", a.config_file, "its section [notify] says where and how");
+  app->add_option("--set", a.overrides,
+                  "notify.key=value, over file and environment; may be repeated")
+      ->take_all()
+      ->allow_extra_args(false);
+  CLI::Option* once =
+      app->add_flag("--once", a.once, "ends when nothing is due now; 1 when something waits");
+  CLI::Option* retry = app->add_flag("--retry-dead", a.retry_dead,
+                                     "queues dead letters again, beside a running notify too");
+  app->add_flag("--forget", a.forget, "notifications are not queued any more; sends nothing")
+      ->excludes(once)
+      ->excludes(retry);
+  retry->excludes(once);
+  add_json(*app, a.json);
+  app->callback([&r] { r.command = [&r] { return command_notify(r.notify); }; });
+}
+
 void add_kill_switch(CLI::App& root, Request& r) {
   CLI::App* app =
       root.add_subcommand("kill-switch", "stops and allows entries of a running daemon");
@@ -324,6 +347,7 @@ void add_commands(CLI::App& root, Request& r) {
   add_vault(root, r);
   add_maintain(root, r);
   add_search_index(root, r);
+  add_notify(root, r);
   add_kill_switch(root, r);
   add_journal(root, r);
   add_books(root, r);

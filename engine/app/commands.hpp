@@ -138,4 +138,15 @@ struct SearchIndexArguments {
 };
 [[nodiscard]] int command_search_index(const SearchIndexArguments& arguments);
 
+struct NotifyArguments {
+  std::string database_url;
+  std::string config_file;             // section [notify]; empty: its defaults
+  std::vector<std::string> overrides;  // "notify.key=value"
+  bool once = false;
+  bool retry_dead = false;
+  bool forget = false;
+  bool json = false;
+};
+[[nodiscard]] int command_notify(const NotifyArguments& arguments);
+
 }  // namespace oneclick

@@ -323,6 +323,26 @@ void read_retention(ConfigReader& reader, RetentionPeriods& r) {
       reader.refuse("retention." + key, "no such key: trades and their history are kept for ever");
 }
 
+void read_notify(ConfigReader& reader, Config::Notify& n) {
+  reader.allow_section("notify");
+  reader.text("notify.url", n.url);
+  reader.text("notify.secret_file", n.secret_file);
+  reader.text("notify.ca_file", n.ca_file);
+  reader.listen("notify.listen", n.listen);
+  reader.integer("notify.concurrency", 1, 256, n.concurrency);
+  reader.integer("notify.timeout_ms", 100, 300'000, n.timeout_ms);
+  reader.integer("notify.attempts_max", 1, 1'000, n.attempts_max);
+  reader.integer("notify.pause_first_ms", 10, hour_ms, n.pause_first_ms);
+  reader.integer("notify.pause_last_ms", 10, 24 * hour_ms, n.pause_last_ms);
+  if (n.pause_last_ms < n.pause_first_ms)
+    reader.refuse("notify.pause_last_ms", "not less than notify.pause_first_ms");
+  if (n.url.empty()) return;
+  // What people are told goes over no network unsealed.
+  const auto url = net::parse_url(n.url);
+  if (!url || (url->scheme != "https" && (url->scheme != "http" || !is_loopback(url->host))))
+    reader.refuse("notify.url", "https://host[:port][/path], http:// on this machine, or \"\"");
+}
+
 void read_log(ConfigReader& reader, Config::Log& log) {
   reader.section("log");
   reader.choice<LogLevel>("log.level",
@@ -381,6 +401,7 @@ std::expected<Config, std::vector<std::string>> load_config(
   reader.allow_section("usd_pegs");
   for (const std::string& asset : reader.names_below("usd_pegs")) read_peg(reader, asset, config);
   read_retention(reader, config.retention);
+  read_notify(reader, config.notify);
   read_log(reader, config.log);
   reader.refuse_unknown();
 
@@ -424,25 +445,49 @@ std::expected<std::string, std::vector<std::string>> control_socket_path(
   return engine.control_socket;
 }
 
-std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
-    const std::filesystem::path& file, const std::vector<std::string>& overrides,
-    const Environment& environment) {
+namespace {
+
+// A reader of one section, without a word about the others.
+std::expected<ConfigReader, std::vector<std::string>> section_reader(
+    const std::string& section, const std::filesystem::path& file,
+    const std::vector<std::string>& overrides, const Environment& environment) {
   ConfigTable table = file.empty() ? ConfigTable{} : read_toml(file);
   add_environment(table, environment);
   add_overrides(table, overrides);
   if (!table.errors.empty()) return std::unexpected(std::move(table.errors));
-  const auto of_others = [](const auto& entry) {
-    return entry.first != "retention" && !entry.first.starts_with("retention.");
+  const auto of_others = [&section](const auto& entry) {
+    return entry.first != section && !entry.first.starts_with(section + ".");
   };
   std::erase_if(table.values, of_others);
   std::erase_if(table.sections, of_others);
   std::erase_if(table.lists, of_others);
-  ConfigReader reader(std::move(table));
+  return ConfigReader(std::move(table));
+}
+
+}  // namespace
+
+std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment) {
+  auto reader = section_reader("retention", file, overrides, environment);
+  if (!reader) return std::unexpected(reader.error());
   RetentionPeriods periods;
-  read_retention(reader, periods);
-  reader.refuse_unknown();
-  if (!reader.errors().empty()) return std::unexpected(reader.errors());
+  read_retention(*reader, periods);
+  reader->refuse_unknown();
+  if (!reader->errors().empty()) return std::unexpected(reader->errors());
   return periods;
+}
+
+std::expected<Config::Notify, std::vector<std::string>> load_notify(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides,
+    const Environment& environment) {
+  auto reader = section_reader("notify", file, overrides, environment);
+  if (!reader) return std::unexpected(reader.error());
+  Config::Notify notify;
+  read_notify(*reader, notify);
+  reader->refuse_unknown();
+  if (!reader->errors().empty()) return std::unexpected(reader->errors());
+  return notify;
 }
 
 }  // namespace oneclick

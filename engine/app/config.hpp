@@ -111,6 +111,19 @@ struct Config {
   };
   std::vector<UsdPeg> usd_pegs;  // only those young enough
 
+  // Of `oneclick notify`; the daemon sends nothing. Off without a url. The section may be left out.
+  struct Notify {
+    std::string url;
+    std::string secret_file;
+    std::string ca_file;
+    ListenAddress listen{"127.0.0.1", 9465};
+    std::int32_t concurrency = 8;
+    std::int64_t timeout_ms = 10'000;
+    std::int32_t attempts_max = 36;
+    std::int64_t pause_first_ms = 1'000;
+    std::int64_t pause_last_ms = 3'600'000;
+  } notify;
+
   RetentionPeriods retention;  // of `oneclick maintain`; the daemon removes nothing
 
   struct Log {
@@ -146,6 +159,11 @@ using Environment = std::map<std::string, std::string>;
 // Section [retention] alone, as `oneclick maintain` needs it: it runs as another role, without the
 // daemon's secrets. No file: environment and overrides over the defaults.
 [[nodiscard]] std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
+    const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+    const Environment& environment = process_environment());
+
+// Section [notify] alone, in the same way.
+[[nodiscard]] std::expected<Config::Notify, std::vector<std::string>> load_notify(
     const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
     const Environment& environment = process_environment());
 

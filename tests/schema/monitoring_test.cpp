@@ -373,8 +373,8 @@ TEST(Units, PassTheChecksOfSystemd) {
   const Finished verified = run_command("systemd-analyze verify" + services);
   EXPECT_EQ(verified.status, 0) << verified.output;
   EXPECT_EQ(verified.output, "");
-  for (const char* const service :
-       {"/oneclick.service", "/oneclick-maintain.service", "/oneclick-search.service"}) {
+  for (const char* const service : {"/oneclick.service", "/oneclick-maintain.service",
+                                    "/oneclick-search.service", "/oneclick-notify.service"}) {
     const Finished secure =
         run_command("systemd-analyze security --offline=true --threshold=25 " + name + service);
     EXPECT_EQ(secure.status, 0) << service << "\n" << secure.output;
