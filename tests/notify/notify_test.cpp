@@ -249,6 +249,20 @@ TEST_F(Notify, KilledInTheMiddleLosesNothing) {
   expect_all(receiver);
 }
 
+TEST_F(Notify, DeliversAtAGoodRate) {
+  tell(1'000);
+  StrictReceiver receiver({secret});
+  const std::int64_t begun = monotonic_now_ns();
+  const Ran ran = once(receiver);
+  const double seconds = static_cast<double>(monotonic_now_ns() - begun) * 1e-9;
+  EXPECT_EQ(ran.code, 0) << ran.output;
+  EXPECT_THAT(receiver.taken(), SizeIs(5'000));
+  fmt::print(stderr, "{:.0f} notifications a second\n", 5'000 / seconds);
+#ifndef ONECLICK_SANITIZE
+  EXPECT_LT(seconds, 25);
+#endif
+}
+
 TEST_F(Notify, NeverMoreAtOnceThanAllowed) {
   tell(10);
   StrictReceiver receiver({secret});

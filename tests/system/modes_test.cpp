@@ -183,6 +183,12 @@ TEST_F(OperatorTest, TheKillSwitchStopsEntriesAloneAndOutlivesTheDaemon) {
   EXPECT_EQ(on.exit_code, 0) << on.text;
   EXPECT_EQ(kill_switch({"status"}).text, "on: everything\n");
   EXPECT_TRUE(eventually([&] { return stage->metric("oneclick_kill_switch_active") == 1.0; }));
+  EXPECT_TRUE(eventually([&] {
+    return number(stage->database_url(),
+                  "SELECT (count(*) > 0 AND count(*) = (SELECT count(DISTINCT follower_user_id)"
+                  " FROM engine.copy_links WHERE status = 'active'))::integer FROM notifications"
+                  " WHERE title = 'New copies are stopped'") == 1;
+  })) << "followers are told, each once";
   EXPECT_EQ(outcomes_of("BTCUSDT", Side::buy, "0.004"), "skipped(kill_switch)");
   EXPECT_EQ(outcomes_of("BTCUSDT", Side::sell, "0.004"), "copied") << "exits go on";
 
