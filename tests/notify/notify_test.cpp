@@ -12,6 +12,7 @@
 #include <functional>
 #include <sstream>
 
+#include "connectors/net/certificates.hpp"
 #include "connectors/net/http_client.hpp"
 #include "engine/app/process.hpp"
 #include "engine/app/stage.hpp"
@@ -189,6 +190,30 @@ TEST_F(Notify, SignsWithTheNewAndTheOldSecretWhileItIsChanged) {
   tell(1);
   StrictReceiver receiver({secret, old_secret});
   EXPECT_EQ(once(receiver).code, 0);
+  EXPECT_THAT(receiver.taken(), SizeIs(5));
+  expect_all(receiver);
+}
+
+TEST_F(Notify, OverTlsOnlyToWhomItsCertificatesVouchFor) {
+  for (const char* const name : {"ours", "others"}) {
+    fs::create_directory(dir_ / name);
+    ASSERT_EQ(
+        net::write_certificates({.folder = (dir_ / name).string(), .host_names = "127.0.0.1"}), "");
+  }
+  const auto tls = net::TlsServer::make((dir_ / "ours" / "cert.pem").string(),
+                                        (dir_ / "ours" / "key.pem").string());
+  ASSERT_TRUE(tls.has_value()) << tls.error();
+  StrictReceiver receiver({secret}, 0, *tls);
+  tell(1);
+  const auto trusting = [&](const char* name) {
+    return run(receiver.url(),
+               {"--once", "--set", "notify.ca_file=" + (dir_ / name / "ca.pem").string()});
+  };
+  EXPECT_EQ(trusting("others").code, 1);
+  EXPECT_EQ(receiver.requests(), 0u);
+  sql("UPDATE engine.notification_deliveries SET due_at = now()");
+  const Ran ran = trusting("ours");
+  EXPECT_EQ(ran.code, 0) << ran.output;
   EXPECT_THAT(receiver.taken(), SizeIs(5));
   expect_all(receiver);
 }

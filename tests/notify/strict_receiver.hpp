@@ -32,12 +32,13 @@ class StrictReceiver {
     hang         // no answer at all, nothing taken
   };
 
-  explicit StrictReceiver(std::vector<std::string> secrets, std::uint16_t port = 0)
-      : secrets_(std::move(secrets)) {
+  explicit StrictReceiver(std::vector<std::string> secrets, std::uint16_t port = 0,
+                          std::shared_ptr<net::TlsServer> tls = nullptr)
+      : secrets_(std::move(secrets)), scheme_(tls ? "https" : "http") {
     net::ServerOptions options;
     options.port = port;
     auto listening = net::Server::listen(
-        reactor_, nullptr, options,
+        reactor_, std::move(tls), options,
         {.on_request = [this](const net::ServerRequest& r,
                               const net::Respond& respond) { take(r, respond); },
          .on_upgrade = nullptr});
@@ -52,7 +53,7 @@ class StrictReceiver {
   }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url() const {
-    return fmt::format("http://127.0.0.1:{}/hook?a=b", port_);
+    return fmt::format("{}://127.0.0.1:{}/hook?a=b", scheme_, port_);
   }
 
   void misbehave(std::deque<Fault> faults) {
@@ -169,6 +170,7 @@ class StrictReceiver {
   }
 
   const std::vector<std::string> secrets_;
+  const std::string scheme_;
   net::Reactor reactor_;
   std::unique_ptr<net::Server> server_;
   std::uint16_t port_ = 0;
