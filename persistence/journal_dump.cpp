@@ -109,6 +109,14 @@ void describe(Fields& out, const CopyLink& link) {
   out.word("entry_style", link.entry_style);
   out.word("min_lot_policy", link.min_lot_policy);
   out.word("status", link.status);
+  out.word("sync_on_subscribe", link.sync_on_subscribe);
+  out.flag("reverse", link.reverse);
+  out.flag("chain", link.chain);
+  out.flag("only_if_better", link.only_if_better);
+  out.flag("protect", link.protect);
+  out.flag("close_on_stop", link.close_on_stop);
+  out.number_if_set("price_collar_bps_max", link.price_collar_bps_max);
+  out.number("leverage_e2", link.leverage_e2);
   out.flag("user_active", link.user_active);
   out.flag("subscription_active", link.subscription_active);
   out.number("percentage_e2", link.percentage_e2);

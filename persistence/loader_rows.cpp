@@ -109,7 +109,9 @@ constexpr const char* links_sql =
     "   THEN (extract(epoch FROM s.until) * 1000000)::bigint END,"             // 26..27
     " q.user_id, l.copy_quantity, l.positions_max, l.entries_per_minute_max,"  // 28..31
     " l.exposure_usd_max, l.daily_loss_usd_max, l.drawdown_usd_max,"           // 32..34
-    " l.drawdown_from, l.drawdown_action, l.risk_epoch"                        // 35..37
+    " l.drawdown_from, l.drawdown_action, l.risk_epoch,"                       // 35..37
+    " l.only_if_better, l.protect, l.close_on_stop, l.price_collar_bps_max,"   // 38..41
+    " l.leverage"                                                              // 42
     " FROM engine.copy_links l"
     " LEFT JOIN public.users u ON u.id = l.follower_user_id"
     " LEFT JOIN public.user_exchanges x ON x.id = l.follower_exchange_id"
@@ -188,7 +190,7 @@ void decode_link_limits(RowFields& f, CopyLink& l) {
 
 void decode_link_entry(RowFields& f, CopyLink& l) {
   l.entry_style =
-      f.word(9, "entry_style", entry_style_from_text, EntryStyle::capped, "capped, market");
+      f.word(9, "entry_style", entry_style_from_text, EntryStyle::capped, "capped, market, mirror");
   const std::int64_t slippage = f.integer(10);
   if (slippage < 0 || slippage > 10'000) f.refuse("slippage_bps_max", f.text(10), "0 to 10000");
   l.slippage_bps_max = static_cast<std::int32_t>(slippage);
@@ -197,10 +199,34 @@ void decode_link_entry(RowFields& f, CopyLink& l) {
     f.refuse("entry_ttl_ms", f.text(11), "1 to 86400000");
   l.min_lot_policy = f.word(12, "min_lot_policy", min_lot_policy_from_text, MinLotPolicy::carry,
                             "carry, skip, round_up");
-  constexpr std::array<std::pair<int, std::string_view>, 3> later = {
-      {{17, "sync_on_subscribe"}, {18, "reverse"}, {19, "chain"}}};
-  for (const auto& [column, name] : later)
-    if (f.boolean(column)) f.refuse(name, "true", "false (this version cannot do it)");
+  l.sync_on_subscribe = f.word(17, "sync_on_subscribe", sync_on_subscribe_from_text,
+                               SyncOnSubscribe::none, "none, all, if_better");
+  l.reverse = f.boolean(18);
+  l.chain = f.boolean(19);
+  l.only_if_better = f.boolean(38);
+  l.protect = f.boolean(39);
+  l.close_on_stop = f.boolean(40);
+  if (!f.is_null(41)) {
+    const std::int64_t collar = f.integer(41);
+    if (collar < 1 || collar > 10'000) f.refuse("price_collar_bps_max", f.text(41), "1 to 10000, or NULL");
+    l.price_collar_bps_max = static_cast<std::int32_t>(collar);
+  }
+  const auto leverage = Decimal::parse(f.text(42));
+  const i128 leverage_e2 = leverage ? leverage->e8() / 1'000'000 : 0;
+  if (leverage_e2 < 100 || leverage_e2 > 12'500) f.refuse("leverage", f.text(42), "1 to 125");
+  l.leverage_e2 = static_cast<std::int32_t>(leverage_e2);
+  // Each of these goes as the engine learns it: until then a row that asks for it is refused.
+  if (l.entry_style == EntryStyle::mirror)
+    f.refuse("entry_style", "mirror", "capped, market (this version cannot do it)");
+  if (l.sync_on_subscribe != SyncOnSubscribe::none)
+    f.refuse("sync_on_subscribe", f.text(17), "none (this version cannot do it)");
+  if (l.reverse) f.refuse("reverse", "true", "false (this version cannot do it)");
+  if (l.chain) f.refuse("chain", "true", "false (this version cannot do it)");
+  if (l.only_if_better) f.refuse("only_if_better", "true", "false (this version cannot do it)");
+  if (l.close_on_stop) f.refuse("close_on_stop", "true", "false (this version cannot do it)");
+  if (l.price_collar_bps_max != 0)
+    f.refuse("price_collar_bps_max", f.text(41), "NULL (this version cannot do it)");
+  if (l.leverage_e2 != 100) f.refuse("leverage", f.text(42), "1 (this version cannot do it)");
 }
 
 void decode_link_symbols(RowFields& f, CopyLink& l) {

@@ -182,7 +182,11 @@ bool link_differs(const Tables& t, const CopyLink& l) {
            h.slippage_bps_max == l.slippage_bps_max && h.entry_ttl_ms == l.entry_ttl_ms &&
            h.copy_amount == l.copy_amount && h.order_notional_max == l.order_notional_max &&
            h.position_notional_max == l.position_notional_max &&
-           same(terms_of(t, h), terms_of(l)) && h.version == l.version);
+           h.price_collar_bps_max == l.price_collar_bps_max && h.leverage_e2 == l.leverage_e2 &&
+           h.sync_on_subscribe == l.sync_on_subscribe && h.reverse == l.reverse &&
+           h.chain == l.chain && h.only_if_better == l.only_if_better && h.protect == l.protect &&
+           h.close_on_stop == l.close_on_stop && same(terms_of(t, h), terms_of(l)) &&
+           h.version == l.version);
 }
 
 void on_link(Step& s, const CopyLink& l) {
@@ -207,6 +211,14 @@ void on_link(Step& s, const CopyLink& l) {
   h.version = l.version;
   h.percentage_e2 = l.percentage_e2;
   h.slippage_bps_max = l.slippage_bps_max;
+  h.price_collar_bps_max = l.price_collar_bps_max;
+  h.leverage_e2 = l.leverage_e2;
+  h.sync_on_subscribe = l.sync_on_subscribe;
+  h.reverse = l.reverse;
+  h.chain = l.chain;
+  h.only_if_better = l.only_if_better;
+  h.protect = l.protect;
+  h.close_on_stop = l.close_on_stop;
   h.sizing_mode = l.sizing_mode;
   h.entry_style = l.entry_style;
   h.min_lot_policy = l.min_lot_policy;

@@ -65,6 +65,8 @@ struct Link {
   Index terms;   // in Tables::terms; none for most
   std::int32_t percentage_e2;
   std::int32_t slippage_bps_max;
+  std::int32_t price_collar_bps_max;
+  std::int32_t leverage_e2;
   Index open_orders;  // and ended ones that are kept
   SizingMode sizing_mode;
   EntryStyle entry_style;
@@ -76,8 +78,13 @@ struct Link {
   bool subscription_active;
   bool in_use;
   bool removed;  // gone from the database; kept while it holds something or has orders
-  std::uint8_t unused[6];
-  std::uint32_t unused_too;
+  SyncOnSubscribe sync_on_subscribe;
+  bool reverse;
+  bool chain;
+  bool only_if_better;
+  bool protect;
+  bool close_on_stop;
+  std::uint8_t unused[12];
 };
 
 // Terms that few links have, and what is counted for them. Profit is what the link's own orders

@@ -22,7 +22,9 @@ enum class SizingMode : std::uint8_t {
   follower_equity,      // percentage of what the follower's account is worth
   equity_proportional,  // leader's quantity x follower's worth / leader's worth x percentage
 };
-enum class EntryStyle : std::uint8_t { capped = 1, market = 2 };
+// capped: immediate-or-cancel at the touch plus slippage_bps_max. mirror: a resting order that
+// follows the leader's own; leaders whose orders are not seen are copied as by capped.
+enum class EntryStyle : std::uint8_t { capped = 1, market = 2, mirror = 3 };
 enum class MinLotPolicy : std::uint8_t { carry = 1, skip = 2, round_up = 3 };
 enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, quarantined };
 // What a drawdown is counted from, and what happens when it is reached: no entries any more, or
@@ -30,12 +32,17 @@ enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, 
 enum class DrawdownFrom : std::uint8_t { start = 0, peak = 1 };
 enum class DrawdownAction : std::uint8_t { halt = 0, close = 1 };
 enum class SymbolFilter : std::uint8_t { none = 0, allow = 1, deny = 2 };
+// What a link that begins buys of what its leader holds already: nothing, all, or all that costs no
+// more now than it cost the leader.
+enum class SyncOnSubscribe : std::uint8_t { none = 0, all = 1, if_better = 2 };
 
 [[nodiscard]] std::string_view to_text(SizingMode mode);
 [[nodiscard]] std::string_view to_text(EntryStyle style);
 [[nodiscard]] std::string_view to_text(MinLotPolicy policy);
 [[nodiscard]] std::string_view to_text(LinkStatus status);
 [[nodiscard]] std::string_view to_text(DrawdownFrom from);
+[[nodiscard]] std::string_view to_text(SyncOnSubscribe sync);
+[[nodiscard]] std::optional<SyncOnSubscribe> sync_on_subscribe_from_text(std::string_view text);
 [[nodiscard]] std::string_view to_text(DrawdownAction action);
 [[nodiscard]] std::optional<DrawdownFrom> drawdown_from_from_text(std::string_view text);
 [[nodiscard]] std::optional<DrawdownAction> drawdown_action_from_text(std::string_view text);
@@ -63,8 +70,16 @@ struct CopyLink {
   bool subscription_active;  // true for leaders and for channels that cost nothing
   SymbolFilter symbol_filter;
   std::uint8_t symbol_count;
+  SyncOnSubscribe sync_on_subscribe;
+  bool reverse;         // does the opposite: sells what the leader buys
+  bool chain;           // copies what the engine itself bought for the leader, too
+  bool only_if_better;  // entries only where the market asks no more than the leader paid
+  bool protect;         // a signal's stop and target become the venue's own protective orders
+  bool close_on_stop;   // status stopped sells what the link holds
   std::int32_t percentage_e2;     // copy_percentage * 100: 1..99999; 10000 where the row has NULL
   std::int32_t slippage_bps_max;  // 0..10000, for entry_style capped
+  std::int32_t price_collar_bps_max;  // entries this far off the reference price; zero: any
+  std::int32_t leverage_e2;           // times 100, where the venue lends: 100..12500
   std::int64_t entry_ttl_ms;
   // In quote: what fixed_notional buys for, what fixed_risk may lose; otherwise caps the notional.
   Decimal copy_amount;            // zero: none

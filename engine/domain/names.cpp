@@ -246,6 +246,8 @@ std::string_view to_text(EntryStyle style) {
   switch (style) {
     case EntryStyle::capped:
       return "capped";
+    case EntryStyle::mirror:
+      return "mirror";
     case EntryStyle::market:
       return "market";
   }
@@ -306,8 +308,23 @@ std::optional<SizingMode> sizing_mode_from_text(std::string_view text) {
                                SizingMode::fixed_quantity, SizingMode::fixed_risk,
                                SizingMode::follower_equity, SizingMode::equity_proportional});
 }
+std::string_view to_text(SyncOnSubscribe sync) {
+  switch (sync) {
+    case SyncOnSubscribe::none:
+      return "none";
+    case SyncOnSubscribe::all:
+      return "all";
+    case SyncOnSubscribe::if_better:
+      return "if_better";
+  }
+  return "?";
+}
+std::optional<SyncOnSubscribe> sync_on_subscribe_from_text(std::string_view text) {
+  return find(text,
+              std::array{SyncOnSubscribe::none, SyncOnSubscribe::all, SyncOnSubscribe::if_better});
+}
 std::optional<EntryStyle> entry_style_from_text(std::string_view text) {
-  return find(text, std::array{EntryStyle::capped, EntryStyle::market});
+  return find(text, std::array{EntryStyle::capped, EntryStyle::market, EntryStyle::mirror});
 }
 std::optional<MinLotPolicy> min_lot_policy_from_text(std::string_view text) {
   return find(text, std::array{MinLotPolicy::carry, MinLotPolicy::skip, MinLotPolicy::round_up});

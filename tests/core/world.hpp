@@ -92,6 +92,7 @@ inline CopyLink make_link(std::uint64_t n) {
   l.subscription_active = true;
   l.percentage_e2 = 10'000;
   l.slippage_bps_max = 50;
+  l.leverage_e2 = 100;
   l.entry_ttl_ms = 5'000;
   l.version = 1;
   return l;
