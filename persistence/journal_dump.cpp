@@ -228,6 +228,7 @@ void describe(Fields& out, const OrderUpdate& update) {
   out.decimal("fee", update.fee);
   out.text("fee_asset", update.fee_asset.view());
   out.flag("maker", update.maker);
+  out.number_if_set("sweep", update.sweep);
   out.decimal("quote_usd", update.quote_usd);
   out.decimal("fee_usd", update.fee_usd);
   out.number_if_set("venue_time_ns", update.venue_time_ns);
@@ -249,6 +250,19 @@ void describe(Fields& out, const KillSwitch& kill_switch) {
   out.text("symbol", kill_switch.symbol.view());
 }
 
+void describe(Fields& out, const Sweep& sweep) {
+  out.id("account", sweep.account);
+  out.number("sweep", sweep.id);
+  out.number("started_ns", sweep.started_ns);
+}
+
+void describe(Fields& out, const QuarantineRelease& release) {
+  out.id("link", release.link);
+  out.id("account", release.account);
+  out.text("symbol", release.symbol.view());
+  out.number("quarantined_ns", release.quarantined_ns);
+}
+
 void describe(Fields& out, const CoreSettings& settings) {
   out.number("shard_index", settings.shard);
   out.number("shard_count", settings.shard_count);
@@ -261,6 +275,7 @@ void describe(Fields& out, const CoreSettings& settings) {
   out.number("equity_age_ns_max", settings.equity_age_ns_max);
   out.number("touch_age_ns_max", settings.touch_age_ns_max);
   out.number("leader_event_age_ns_max", settings.leader_event_age_ns_max);
+  out.number("divergence_age_ns_max", settings.divergence_age_ns_max);
   out.decimal("event_notional_max", settings.event_notional_max);
 }
 
@@ -355,6 +370,21 @@ void describe(Fields& out, const LinkHaltRecord& record) {
   out.text("profit_usd", record.profit_usd.to_text());
 }
 
+void describe(Fields& out, const QuarantineRecord& record) {
+  out.id("link", record.link);
+  out.id("follower", record.follower);
+  out.id("account", record.account);
+  out.text("symbol", record.symbol.view());
+  out.text("asset", record.asset.view());
+  out.word("reason", record.reason);
+  out.flag("active", record.active);
+  out.text("expected", record.expected.to_text());
+  out.text("found", record.found.to_text());
+  out.text("account_expected", record.account_expected.to_text());
+  out.text("account_found", record.account_found.to_text());
+  out.number("quarantined_ns", record.quarantined_ns);
+}
+
 // --- entries ---
 
 void describe(Fields& out, const Event& event) {
@@ -399,6 +429,12 @@ void describe(Fields& out, const Event& event) {
     case EventKind::price:
       kind("price");
       return describe(out, event.price);
+    case EventKind::sweep:
+      kind("sweep");
+      return describe(out, event.sweep);
+    case EventKind::quarantine_release:
+      kind("quarantine_release");
+      return describe(out, event.quarantine_release);
     case EventKind::timer:
       return kind("timer");
     case EventKind::fence:
@@ -440,6 +476,9 @@ void describe(Fields& out, const Record& record) {
     case RecordKind::link_halt:
       kind("link_halt");
       return describe(out, record.link_halt);
+    case RecordKind::quarantine:
+      kind("quarantine");
+      return describe(out, record.quarantine);
   }
   out.number("record_kind", static_cast<unsigned>(record.kind));
 }

@@ -131,6 +131,7 @@ std::optional<RedisUpdate> redis_update(const Record& record, JournalPosition po
     case RecordKind::kill_switch:
     case RecordKind::account_state:
     case RecordKind::link_halt:
+    case RecordKind::quarantine:
       return std::nullopt;
   }
   return std::nullopt;

@@ -300,6 +300,23 @@ void put_link_halt(CopyRows& rows, const LinkHaltRecord& h) {
   rows.time(h.time_ns);
 }
 
+void put_quarantine(CopyRows& rows, const QuarantineRecord& q) {
+  rows.begin_row(13);
+  rows.uuid(q.link.value);
+  rows.text_or_null(q.symbol.view());
+  rows.time(q.quarantined_ns);
+  rows.uuid(q.follower.value);
+  rows.uuid(q.account.value);
+  rows.text_or_null(q.asset.view());
+  rows.text_or_null(to_text(q.reason));
+  rows.numeric(q.expected);
+  rows.numeric(q.found);
+  rows.numeric(q.account_expected);
+  rows.numeric(q.account_found);
+  rows.boolean(q.active);
+  rows.time(q.time_ns);
+}
+
 // Collects what must be one row each, then writes everything out.
 class RowsBuilder {
  public:
@@ -324,6 +341,8 @@ class RowsBuilder {
       case RecordKind::link_halt:
         link_halts_[r.link_halt.link.value] = &r.link_halt;
         return;
+      case RecordKind::quarantine:
+        return add_quarantine(r.quarantine);
     }
   }
   SinkRows finish() {
@@ -339,6 +358,7 @@ class RowsBuilder {
     for (const auto& [key, r] : kill_switches_)
       put_kill_switch(table(SinkTable::kill_switches), r->kill_switch, r->time_ns);
     for (const auto& [id, halt] : link_halts_) put_link_halt(table(SinkTable::link_halts), *halt);
+    for (const auto& [id, q] : quarantines_) put_quarantine(table(SinkTable::quarantines), *q);
     return std::move(rows_);
   }
 
@@ -387,6 +407,10 @@ class RowsBuilder {
                                k.follower.to_text(), k.symbol.view())] = &r;
   }
 
+  void add_quarantine(const QuarantineRecord& q) {
+    quarantines_[fmt::format("{}|{}|{}", q.link.to_text(), q.symbol.view(), q.quarantined_ns)] = &q;
+  }
+
   SinkRows rows_;
   std::vector<LeaderRow> leader_events_;
   std::unordered_map<Uuid, std::size_t, UuidHash> leader_index_;
@@ -395,7 +419,8 @@ class RowsBuilder {
   std::unordered_set<Uuid, UuidHash> fill_ids_;
   std::map<std::pair<Venue, std::string>, const Record*> instruments_;
   std::map<std::string, const Record*> kill_switches_;
-  std::map<Uuid, const LinkHaltRecord*> link_halts_;  // the last of each link
+  std::map<Uuid, const LinkHaltRecord*> link_halts_;            // the last of each link
+  std::map<std::string, const QuarantineRecord*> quarantines_;  // the last of each
 };
 
 void identify(std::string& json, const Record& r) {
@@ -423,6 +448,9 @@ void identify(std::string& json, const Record& r) {
       return add_field(json, "user_exchange_id", r.account_state.account.to_text());
     case RecordKind::link_halt:
       return add_field(json, "link_id", r.link_halt.link.to_text());
+    case RecordKind::quarantine:
+      add_field(json, "link_id", r.quarantine.link.to_text());
+      return add_field(json, "symbol", r.quarantine.symbol.view());
   }
 }
 
@@ -473,6 +501,8 @@ std::string_view record_kind_text(RecordKind kind) {
       return "account_state";
     case RecordKind::link_halt:
       return "link_halt";
+    case RecordKind::quarantine:
+      return "quarantine";
   }
   return "?";
 }

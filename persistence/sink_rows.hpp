@@ -35,6 +35,7 @@ struct SinkTable {
     instruments,
     kill_switches,
     link_halts,
+    quarantines,
     positions,
     count
   };

@@ -108,6 +108,24 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " limit_usd, from_usd, profit_usd, at FROM sink_link_halts s WHERE halted AND EXISTS"
          " (SELECT FROM engine.copy_links l WHERE l.id = s.link_id) ORDER BY link_id"
          " ON CONFLICT (link_id) DO NOTHING"},
+    {.name = "sink_quarantines",
+     .create = "(link_id uuid, symbol text, quarantined_at timestamptz, follower_user_id uuid,"
+               " user_exchange_id uuid, asset text, reason text, expected numeric, found numeric,"
+               " account_expected numeric, account_found numeric, active boolean, at timestamptz)",
+     .upsert =
+         "INSERT INTO engine.quarantines AS q (link_id, symbol, quarantined_at, follower_user_id,"
+         " user_exchange_id, asset, reason, expected, found, account_expected, account_found,"
+         " released_at, updated_at) SELECT link_id, symbol, quarantined_at, follower_user_id,"
+         " user_exchange_id, asset, reason, expected, found, account_expected, account_found,"
+         " CASE WHEN NOT active THEN at END, at FROM sink_quarantines s WHERE EXISTS"
+         " (SELECT FROM engine.copy_links l WHERE l.id = s.link_id)"
+         " ORDER BY link_id, symbol, quarantined_at"
+         " ON CONFLICT (link_id, symbol, quarantined_at) DO UPDATE SET expected = "
+         "excluded.expected,"
+         " found = excluded.found, account_expected = excluded.account_expected,"
+         " account_found = excluded.account_found, released_at = excluded.released_at,"
+         " updated_at = excluded.updated_at"
+         " WHERE q.released_at IS NULL AND q.updated_at <= excluded.updated_at"},
     {.name = "sink_positions",
      .create = "(portfolio_id uuid, asset_symbol text, quantity numeric, average_buy_price numeric,"
                " last_updated_at timestamp)",

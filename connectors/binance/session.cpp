@@ -102,6 +102,10 @@ SubmitResult Session::submit(const Intent& intent) {
   if (a == nullptr || a->refused) return SubmitResult::no_account;
   Line* const line = up_ ? order_line() : nullptr;
   if (line == nullptr) return SubmitResult::down;
+  if (intent.kind == IntentKind::read_account) {
+    queue_reconcile(*a);
+    return SubmitResult::queued;
+  }
   return intent.kind == IntentKind::place ? submit_place(*a, *line, intent)
                                           : submit_question(*a, *line, intent);
 }

@@ -65,6 +65,7 @@ std::string record_json(const Record& record) {
     case RecordKind::kill_switch:
     case RecordKind::account_state:
     case RecordKind::link_halt:
+    case RecordKind::quarantine:
       return {};
   }
   return {};

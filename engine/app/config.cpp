@@ -56,6 +56,7 @@ void read_engine(ConfigReader& reader, Config::Engine& e) {
   reader.integer("engine.leader_event_age_max_ms", 1, hour_ms, e.leader_event_age_max_ms);
   reader.integer("engine.touch_age_max_ms", 1, hour_ms, e.touch_age_max_ms);
   reader.integer("engine.equity_age_max_ms", 1'000, hour_ms, e.equity_age_max_ms);
+  reader.integer("engine.divergence_age_max_ms", 1'000, hour_ms, e.divergence_age_max_ms);
   reader.integer("engine.ack_timeout_ms", 100, 60'000, e.ack_timeout_ms);
   reader.integer("engine.query_interval_ms", 50, 60'000, e.query_interval_ms);
   reader.integer("engine.taker_fee_bps", 0, 1'000, e.taker_fee_bps);

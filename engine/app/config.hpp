@@ -44,6 +44,7 @@ struct Config {
     std::int64_t leader_event_age_max_ms = 5'000;
     std::int64_t touch_age_max_ms = 2'000;
     std::int64_t equity_age_max_ms = 120'000;
+    std::int64_t divergence_age_max_ms = 30'000;
     std::int64_t ack_timeout_ms = 3'000;
     std::int64_t query_interval_ms = 500;
     std::int32_t taker_fee_bps = 10;

@@ -128,6 +128,7 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
           .touch_age_ns_max = ms(e.touch_age_max_ms),
           .equity_age_ns_max = ms(e.equity_age_max_ms),
           .leader_event_age_ns_max = ms(e.leader_event_age_max_ms),
+          .divergence_age_ns_max = ms(e.divergence_age_max_ms),
           .event_notional_max = e.event_notional_max};
 }
 

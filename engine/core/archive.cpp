@@ -117,6 +117,7 @@ void fields(Archive& a, AccountEntry& e) {
   a.value(e.credentials_refused);
   a.value(e.first_balance);
   a.value(e.first_order);
+  a.value(e.first_link);
   a.value(e.balances_ns);
 }
 template <typename Archive>
@@ -147,6 +148,13 @@ void fields(Archive& a, InstrumentEntry& e) {
   a.value(e.quote_usd);
 }
 template <typename Archive>
+void fields(Archive& a, Ghost& g) {
+  a.value(g.key);
+  a.value(g.symbol);
+  a.value(g.slot);
+  a.value(g.sweep);
+}
+template <typename Archive>
 void fields(Archive& a, LeaderFeed& f) {
   a.value(f.account);
   a.value(f.leader);
@@ -175,6 +183,7 @@ void fields(Archive& a, CoreSettings& s) {
   a.value(s.touch_age_ns_max);
   a.value(s.equity_age_ns_max);
   a.value(s.leader_event_age_ns_max);
+  a.value(s.divergence_age_ns_max);
   a.value(s.event_notional_max);
 }
 
@@ -206,6 +215,10 @@ void tables_fields(Archive& a, T& t) {
   a.value(t.last_ended);
   a.dense(t.trades);
   a.value(t.free_trade);
+  a.dense(t.quarantines);
+  a.value(t.free_quarantine);
+  a.dense(t.short_balances);
+  a.each(t.ghosts);
   a.each(t.feeds);
   a.each(t.kill_switches);
 }

@@ -64,6 +64,9 @@ void dispatch(Step& s) {
       return watch_limits(s, e.price);
     case EventKind::timer:
       return on_timer(s);
+    case EventKind::sweep:
+    case EventKind::quarantine_release:
+      break;
     case EventKind::fence:
       return on_fence(s, e.fence.settings);
   }
@@ -113,6 +116,9 @@ bool Core::would_change(const Event& e) const {
       return kill_switch_differs(t, e.kill_switch);
     case EventKind::price:
       return price_matters(t, e.price);
+    case EventKind::sweep:
+    case EventKind::quarantine_release:
+      return false;
     case EventKind::timer:
     case EventKind::fence:
       return true;

@@ -161,6 +161,7 @@ Index Tables::account_of(AccountId id) {
   entry.account.id = id;
   entry.first_balance = none;
   entry.first_order = none;
+  entry.first_link = none;
   const auto added = static_cast<Index>(accounts.size() - 1);
   account_index.insert(hash_of(id), added);
   return added;
@@ -194,6 +195,7 @@ Index Tables::holding_of(Index link, Index symbol) {
   h.symbol = symbol;
   h.first_order = none;
   h.first_signal = none;
+  h.quarantine = none;
   h.next = links[link].first_holding;
   links[link].first_holding = at;
   holding_index.insert(pair_key(link, symbol), at);

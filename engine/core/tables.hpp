@@ -68,6 +68,7 @@ struct Link {
   std::int32_t price_collar_bps_max;
   std::int32_t leverage_e2;
   Index open_orders;  // and ended ones that are kept
+  Index next_in_account;
   SizingMode sizing_mode;
   EntryStyle entry_style;
   MinLotPolicy min_lot_policy;
@@ -84,7 +85,7 @@ struct Link {
   bool only_if_better;
   bool protect;
   bool close_on_stop;
-  std::uint8_t unused[12];
+  std::uint8_t unused[8];
 };
 
 // Terms that few links have, and what is counted for them. Profit is what the link's own orders
@@ -127,6 +128,7 @@ struct AccountEntry {
   bool credentials_refused;
   Index first_balance;
   Index first_order;
+  Index first_link;          // in the order in which they came
   std::int64_t balances_ns;  // when a balance was last told
 };
 
@@ -137,9 +139,11 @@ struct BalanceEntry {
   i128 spent_e12;     // by orders that have, until a balance of spent_until_ns or later says so
   std::int64_t venue_time_ns;
   std::int64_t spent_until_ns;
+  std::int64_t filled_ns;  // the venue's time of the last fill of ours that moved it
+  std::int64_t short_ns;   // since when it is less than what the links hold; 0: it is not
+  std::int64_t asked_ns;   // when the account was last read back for that; 0: not yet
   Index asset;
   Index next;
-  std::uint64_t unused;
 };
 
 // What a link holds of a symbol, by the fills of its own orders, net of fees paid in the base
@@ -151,12 +155,13 @@ struct Holding {
   i128 exit_residual_e12;  // to be sold and not sellable yet
   Decimal entries_in_flight;
   Decimal exits_in_flight;
+  Decimal missing;  // its part of what the venue does not have; see reconcile.hpp
   Index link;
   Index symbol;
   Index next;  // of the same link
   Index first_order;
   Index first_signal;
-  Index unused;
+  Index quarantine;            // in Tables::quarantines; none for most
   std::uint64_t leader_order;  // of the last entry; 0: none, or not known
 };
 
@@ -225,6 +230,7 @@ struct Order {
   std::uint32_t rank;
   std::uint32_t absent_answers;
   std::int32_t venue_code;
+  std::uint32_t sweep;  // the last that listed it as open
   Life life;
   Side side;
   OrderType type;
@@ -244,7 +250,7 @@ struct Order {
   bool lacks_fees_usd;
   bool closes_signal;  // sells what `signal` opened
   bool not_sent;       // no byte of it left
-  std::uint8_t unused[5];
+  std::uint8_t unused[1];
 };
 
 struct InstrumentEntry {
@@ -256,6 +262,24 @@ struct InstrumentEntry {
   std::uint8_t quantity_decimals;
   Touch price;        // what its base asset is valued by
   Decimal quote_usd;  // as told with the price; zero: not known
+};
+
+// A symbol of a link that is set aside until a person releases it.
+struct Quarantine {
+  Decimal expected;  // of the link, as last compared
+  Decimal account_expected;
+  Decimal account_found;
+  std::int64_t at_ns;  // whole microseconds; with link and symbol its name
+  Index holding;       // none: free
+  Index next_free;
+};
+
+// An open order under one of our names that no table knows: cancelled until it is gone.
+struct Ghost {
+  OrderKey key;
+  Symbol symbol;
+  AccountSlot slot;
+  std::uint32_t sweep;  // the last that listed it
 };
 
 struct SeenEvent {
@@ -276,7 +300,7 @@ inline constexpr bool is_dense = std::has_unique_object_representations_v<T>;
 static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> &&
               is_dense<RareTerms> && is_dense<BalanceEntry> && is_dense<Holding> &&
               is_dense<SignalPosition> && is_dense<Trade> && is_dense<Order> &&
-              is_dense<SeenEvent>);
+              is_dense<SeenEvent> && is_dense<Quarantine>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -319,6 +343,10 @@ struct Tables {
   Index last_ended = none;
   Slab<Trade> trades;
   Index free_trade = none;
+  std::vector<Quarantine> quarantines;
+  Index free_quarantine = none;
+  std::vector<Index> short_balances;  // those with short_ns, in the order in which they became so
+  std::vector<Ghost> ghosts;
   std::vector<LeaderFeed> feeds;
   std::vector<KillSwitch> kill_switches;
   std::vector<SeenEvent> seen;  // a ring

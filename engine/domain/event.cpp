@@ -64,6 +64,12 @@ Event make_event(const Fence& p) {
 Event make_event(const Price& p) {
   return with_payload(EventKind::price, p);
 }
+Event make_event(const Sweep& p) {
+  return with_payload(EventKind::sweep, p);
+}
+Event make_event(const QuarantineRelease& p) {
+  return with_payload(EventKind::quarantine_release, p);
+}
 Event make_timer() {
   Event event;
   std::memset(static_cast<void*>(&event), 0, sizeof event);
@@ -101,6 +107,10 @@ std::size_t payload_bytes(EventKind kind) {
       return sizeof(Fence);
     case EventKind::price:
       return sizeof(Price);
+    case EventKind::sweep:
+      return sizeof(Sweep);
+    case EventKind::quarantine_release:
+      return sizeof(QuarantineRelease);
     case EventKind::timer:
       return 0;
   }
@@ -127,6 +137,8 @@ std::size_t payload_bytes(RecordKind kind) {
       return sizeof(AccountState);
     case RecordKind::link_halt:
       return sizeof(LinkHaltRecord);
+    case RecordKind::quarantine:
+      return sizeof(QuarantineRecord);
   }
   return 0;
 }

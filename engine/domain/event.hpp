@@ -14,21 +14,23 @@
 namespace oneclick {
 
 enum class EventKind : std::uint16_t {
-  leader = 1,          // LeaderEvent: what followers copy
-  link_upsert = 2,     // CopyLink
-  link_remove = 3,     // LinkRemove
-  account_upsert = 4,  // Account
-  account_remove = 5,  // AccountRemove
-  instrument = 6,      // Instrument
-  feed_upsert = 7,     // LeaderFeed
-  feed_remove = 8,     // AccountRemove
-  balance = 9,         // Balance
-  order_update = 10,   // OrderUpdate: all a venue says about an order
-  account_state = 11,  // AccountState: reconciled, lost, credentials refused
-  kill_switch = 12,    // KillSwitch
-  timer = 13,          // no payload: time itself
-  fence = 14,          // Fence: the process started here; nothing from before is sent blindly
-  price = 15,          // Price: what an instrument is worth, now and then
+  leader = 1,               // LeaderEvent: what followers copy
+  link_upsert = 2,          // CopyLink
+  link_remove = 3,          // LinkRemove
+  account_upsert = 4,       // Account
+  account_remove = 5,       // AccountRemove
+  instrument = 6,           // Instrument
+  feed_upsert = 7,          // LeaderFeed
+  feed_remove = 8,          // AccountRemove
+  balance = 9,              // Balance
+  order_update = 10,        // OrderUpdate: all a venue says about an order
+  account_state = 11,       // AccountState: reconciled, lost, credentials refused
+  kill_switch = 12,         // KillSwitch
+  timer = 13,               // no payload: time itself
+  fence = 14,               // Fence: the process started here; nothing from before is sent blindly
+  price = 15,               // Price: what an instrument is worth, now and then
+  sweep = 17,               // Sweep: an account was read back whole
+  quarantine_release = 18,  // QuarantineRelease: a person takes the venue's figure as true
 };
 
 enum class LeaderEventKind : std::uint8_t {
@@ -124,6 +126,7 @@ struct OrderUpdate {
   bool maker;
   bool has_cumulative;      // cumulative_quantity and cumulative_quote are given
   std::int32_t venue_code;  // the venue's error code, 0 when none
+  std::uint32_t sweep;      // of orders listed as open while an account was read back; 0: not so
   Symbol symbol;
   VenueOrderId venue_order_id;
   VenueTradeId trade_id;  // of executions
@@ -159,6 +162,22 @@ struct AccountState {
   Text<95> message;
 };
 
+// An account was read back: its balances and the list of its open orders were told since, the
+// orders with this sweep's id. What was open before it began and is not among them is over.
+struct Sweep {
+  AccountId account;
+  std::uint32_t id;         // never 0
+  std::int64_t started_ns;  // when the first question was sent
+};
+
+// Lifts the quarantine that was set at that instant, and no later one.
+struct QuarantineRelease {
+  LinkId link;
+  AccountId account;
+  Symbol symbol;
+  std::int64_t quarantined_ns;  // whole microseconds
+};
+
 // Nil or empty members match everything; all of them nil is the global switch.
 struct KillSwitch {
   bool on;
@@ -185,7 +204,8 @@ struct CoreSettings {
   std::int64_t equity_age_ns_max;  // older prices and leaders' balances say nothing about worth
   std::int64_t
       leader_event_age_ns_max;  // entries older than this are stale whatever their link allows
-  Decimal event_notional_max;   // aggregate entry notional of one event in quote; zero: none
+  std::int64_t divergence_age_ns_max;  // an account may hold too little for so long, no longer
+  Decimal event_notional_max;          // aggregate entry notional of one event in quote; zero: none
 };
 struct Fence {
   CoreSettings settings;
@@ -211,6 +231,8 @@ struct Event {
     KillSwitch kill_switch;
     Fence fence;
     Price price;
+    Sweep sweep;
+    QuarantineRelease quarantine_release;
   };
 };
 static_assert(std::is_trivially_copyable_v<Event>);
@@ -232,6 +254,8 @@ static_assert(offsetof(Event, leader) == event_header_bytes);
 [[nodiscard]] Event make_event(const KillSwitch& payload);
 [[nodiscard]] Event make_event(const Fence& payload);
 [[nodiscard]] Event make_event(const Price& payload);
+[[nodiscard]] Event make_event(const Sweep& payload);
+[[nodiscard]] Event make_event(const QuarantineRelease& payload);
 [[nodiscard]] Event make_timer();
 // Size the kind's payload must have; 0 for kinds without one or unknown.
 [[nodiscard]] std::size_t payload_bytes(EventKind kind);

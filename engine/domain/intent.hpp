@@ -14,6 +14,7 @@ enum class IntentKind : std::uint8_t {
   cancel = 2,        // cancel by client order id
   query = 3,         // ask for the order by client order id
   query_trades = 4,  // ask for the order's fills (venue_order_id is known)
+  read_account = 5,  // read the account back, before others that are due; nothing else is named
 };
 enum class OrderType : std::uint8_t { limit_ioc = 1, market = 2 };
 

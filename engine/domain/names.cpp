@@ -62,6 +62,14 @@ std::optional<SymbolParts> split_symbol(std::string_view symbol) {
   return parts;
 }
 
+std::string_view to_text(QuarantineReason reason) {
+  switch (reason) {
+    case QuarantineReason::shortfall:
+      return "shortfall";
+  }
+  return "?";
+}
+
 std::string_view to_text(Reason reason) {
   switch (reason) {
     case Reason::none:
@@ -76,6 +84,8 @@ std::string_view to_text(Reason reason) {
       return "credentials_refused";
     case Reason::link_inactive:
       return "link_inactive";
+    case Reason::quarantined:
+      return "quarantined";
     case Reason::subscription_inactive:
       return "subscription_inactive";
     case Reason::not_reconciled:

@@ -14,7 +14,8 @@ enum class Reason : std::uint8_t {
   user_inactive,          // permission: users.account_status is not active
   exchange_disconnected,  // permission: user_exchanges.status is not connected
   credentials_refused,    // permission: the venue refused this account's key
-  link_inactive,          // permission: link paused, stopped, quarantined, or exits only
+  link_inactive,          // permission: link paused, stopped, or exits only
+  quarantined,            // permission: link or its symbol set aside until released
   subscription_inactive,  // permission: the channel is paid and not subscribed
   not_reconciled,         // account not yet compared with the venue since start or reconnect
   stale,                  // older than the link's entry_ttl

@@ -20,6 +20,7 @@ enum class RecordKind : std::uint16_t {
   kill_switch = 7,    // KillSwitch
   account_state = 8,  // AccountState
   link_halt = 9,      // LinkHaltRecord: a limit stopped a link, or it was released
+  quarantine = 10,    // QuarantineRecord: a link's symbol was set aside, as it is now, or released
 };
 
 struct LeaderEventRecord {
@@ -127,6 +128,28 @@ struct LinkHaltRecord {
   std::int64_t time_ns;
 };
 
+// shortfall: the account holds less of the asset than its links do.
+enum class QuarantineReason : std::uint8_t { shortfall = 1 };
+[[nodiscard]] std::string_view to_text(QuarantineReason reason);
+
+// Expected and found are the link's part; the account's are sums over all its links, and what the
+// venue says it has.
+struct QuarantineRecord {
+  LinkId link;
+  UserId follower;
+  AccountId account;
+  Symbol symbol;
+  Asset asset;
+  QuarantineReason reason;
+  bool active;  // false: released
+  Decimal expected;
+  Decimal found;
+  Decimal account_expected;
+  Decimal account_found;
+  std::int64_t quarantined_ns;  // with link and symbol its identity; whole microseconds
+  std::int64_t time_ns;         // of this change
+};
+
 struct Record {
   RecordKind kind;
   std::uint16_t shard;
@@ -143,6 +166,7 @@ struct Record {
     KillSwitch kill_switch;
     AccountState account_state;
     LinkHaltRecord link_halt;
+    QuarantineRecord quarantine;
   };
 };
 static_assert(std::is_trivially_copyable_v<Record>);

@@ -51,6 +51,10 @@ bool Router::try_push(const Event& event) {
       return one(event.order.account);
     case EventKind::account_state:
       return one(event.account_state.account);
+    case EventKind::sweep:
+      return one(event.sweep.account);
+    case EventKind::quarantine_release:
+      return one(event.quarantine_release.account);
     case EventKind::leader:
     case EventKind::link_remove:
     case EventKind::instrument:

@@ -326,6 +326,7 @@ class RandomWorld {
       case IntentKind::query:
       case IntentKind::query_trades:
         return query(i);
+      case IntentKind::read_account:
       case IntentKind::cancel:
         ADD_FAILURE() << "nothing is cancelled yet";
     }

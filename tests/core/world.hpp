@@ -59,6 +59,7 @@ inline CoreSettings default_settings() {
           .touch_age_ns_max = 5 * s_ns,
           .equity_age_ns_max = 60 * s_ns,
           .leader_event_age_ns_max = 60 * s_ns,
+          .divergence_age_ns_max = 30 * s_ns,
           .event_notional_max = Decimal{}};
 }
 
