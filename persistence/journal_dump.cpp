@@ -272,6 +272,7 @@ void describe(Fields& out, const CoreSettings& settings) {
   out.number("absence_proof_ns", settings.absence_proof_ns);
   out.number("absence_answers_min", settings.absence_answers_min);
   out.number("exit_attempts_per_minute", settings.exit_attempts_per_minute);
+  out.number("exit_alarm_attempts", settings.exit_alarm_attempts);
   out.number("equity_age_ns_max", settings.equity_age_ns_max);
   out.number("touch_age_ns_max", settings.touch_age_ns_max);
   out.number("leader_event_age_ns_max", settings.leader_event_age_ns_max);

@@ -109,6 +109,9 @@ class EventsReader {
     switch (kind) {
       case LeaderEventKind::fill:
       case LeaderEventKind::risk_close:
+      case LeaderEventKind::order_placed:
+      case LeaderEventKind::order_amended:
+      case LeaderEventKind::order_cancelled:
       case LeaderEventKind::signal_published:
         return 0;
       case LeaderEventKind::one_click_copy:

@@ -69,7 +69,7 @@ std::string order_json(const OrderRecord& o, const std::string& id) {
       .text("status", to_text(o.status))
       .raw("unknown", o.unknown ? "true" : "false")
       .text_or_null("reason", o.reason == Reason::none ? "" : to_text(o.reason))
-      .text("trade_type", o.type == OrderType::market ? "market" : "limit")
+      .text("trade_type", to_text(o.type))
       .text("side", to_text(o.side))
       .text("asset_symbol", o.symbol.view())
       .text_or_null("order_id", o.venue_order_id.view())

@@ -57,15 +57,6 @@ std::string_view text_of(TradingStatus status) {
   }
   return "?";
 }
-std::string_view trade_type_of(OrderType type) {
-  switch (type) {
-    case OrderType::limit_ioc:
-      return "limit";
-    case OrderType::market:
-      return "market";
-  }
-  return "?";
-}
 
 void put_leader_event(CopyRows& rows, const LeaderRow& row) {
   const LeaderEvent& e = row.record->leader_event.event;
@@ -159,7 +150,7 @@ void put_trade(CopyRows& rows, const OrderRecord& o) {
   rows.uuid(o.portfolio.value);
   rows.uuid(o.account.value);
   rows.text_or_null(o.venue_order_id.view());
-  rows.text(trade_type_of(o.type));
+  rows.text(to_text(o.type));
   rows.text(to_text(o.side));
   rows.text(o.symbol.view());
   rows.numeric(o.quantity);

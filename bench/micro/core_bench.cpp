@@ -34,6 +34,7 @@ class World {
                       .absence_proof_ns = 60 * s_ns,
                       .absence_answers_min = 3,
                       .exit_attempts_per_minute = 6,
+                      .exit_alarm_attempts = 5,
                       .touch_age_ns_max = 5 * s_ns,
                       .equity_age_ns_max = 60 * s_ns,
                       .leader_event_age_ns_max = 60 * s_ns,

@@ -62,6 +62,7 @@ void read_engine(ConfigReader& reader, Config::Engine& e) {
   reader.integer("engine.taker_fee_bps", 0, 1'000, e.taker_fee_bps);
   reader.decimal("engine.event_notional_max", "0", "999999999999", e.event_notional_max);
   reader.integer("engine.exit_attempts_per_minute", 1, 600, e.exit_attempts_per_minute);
+  reader.integer("engine.exit_alarm_attempts", 1, 200, e.exit_alarm_attempts);
   reader.integer("engine.snapshot_every_records", 1'000, 1'000'000'000, e.snapshot_every_records);
   reader.integer("engine.drain_timeout_ms", 0, 600'000, e.drain_timeout_ms);
   reader.integer("engine.usd_peg_age_max_days", 1, 3'650, e.usd_peg_age_max_days);

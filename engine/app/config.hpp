@@ -50,6 +50,7 @@ struct Config {
     std::int32_t taker_fee_bps = 10;
     Decimal event_notional_max{};  // zero: none
     std::int32_t exit_attempts_per_minute = 6;
+    std::int32_t exit_alarm_attempts = 5;
     std::int64_t snapshot_every_records = 1'000'000;
     std::int64_t drain_timeout_ms = 10'000;
     std::int64_t usd_peg_age_max_days = 90;

@@ -125,6 +125,7 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
           .absence_proof_ns = ms(venue.absence_proof_ms),
           .absence_answers_min = venue.absence_answers_min,
           .exit_attempts_per_minute = e.exit_attempts_per_minute,
+          .exit_alarm_attempts = e.exit_alarm_attempts,
           .touch_age_ns_max = ms(e.touch_age_max_ms),
           .equity_age_ns_max = ms(e.equity_age_max_ms),
           .leader_event_age_ns_max = ms(e.leader_event_age_max_ms),

@@ -180,6 +180,7 @@ void fields(Archive& a, CoreSettings& s) {
   a.value(s.absence_proof_ns);
   a.value(s.absence_answers_min);
   a.value(s.exit_attempts_per_minute);
+  a.value(s.exit_alarm_attempts);
   a.value(s.touch_age_ns_max);
   a.value(s.equity_age_ns_max);
   a.value(s.leader_event_age_ns_max);

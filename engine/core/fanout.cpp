@@ -13,7 +13,7 @@ namespace {
 
 // A feed that nobody configured has no baseline: what it brings might be from before.
 bool feed_counts(const Tables& t, const LeaderEvent& e) {
-  if (e.kind != LeaderEventKind::fill || e.feed_account.is_nil()) return true;
+  if (e.feed_account.is_nil()) return true;
   const Index feed = t.find_feed(e.feed_account);
   return feed != none && t.feeds[feed].authoritative &&
          e.event_time_ns >= t.feeds[feed].baseline_ns;
@@ -192,6 +192,13 @@ void on_one_click_copy(Step& s, const LeaderEvent& e) {
   serve_all(s, request, matched);
 }
 
+// Nobody follows it yet.
+void on_order_told(Step& s, const LeaderEvent& e) {
+  Request request = make_request(s, e, s.t.find_symbol(e.symbol));
+  request.refusal = Reason::not_mirrored;
+  serve_all(s, request, links_of(s.t, s.t.find_source(e.leader.value, false)));
+}
+
 }  // namespace
 
 bool leader_event_matters(const Tables& t, const LeaderEvent& event) {
@@ -223,6 +230,10 @@ void on_leader_event(Step& s, const LeaderEvent& event) {
       return on_one_click_copy(s, event);
     case LeaderEventKind::risk_close:
       return;
+    case LeaderEventKind::order_placed:
+    case LeaderEventKind::order_amended:
+    case LeaderEventKind::order_cancelled:
+      return on_order_told(s, event);
   }
 }
 

@@ -40,6 +40,13 @@ enum class LeaderEventKind : std::uint8_t {
   signal_closed = 4,   // closed, cancelled or expired
   one_click_copy = 5,  // signal_followers row asking for a copy by `target`
   risk_close = 6,      // the engine's own: a limit of `target`'s link sells what the link holds
+  // A resting order of the leader's (`leader_order`) as it now is: quantity of all of it, filled or
+  // not, at price. Amended under the same name at the venue; one that gets another name is a cancel
+  // and a place. Cancelled: ended by anything but fills (expired, too). That fills have ended it is
+  // known by their sum.
+  order_placed = 9,
+  order_amended = 10,
+  order_cancelled = 11,
 };
 enum class EventSource : std::uint8_t {
   stream = 1,
@@ -68,10 +75,9 @@ struct LeaderEvent {
   SignalId signal;         // of signals
   UserId target;           // of one-click copies: the only user it is for
   Symbol symbol;
-  std::uint64_t
-      leader_order;   // of fills: which order of the leader's, see identity.hpp; 0: not known
-  Decimal quantity;   // base units; zero where a signal suggests none
-  Decimal price;      // leader's fill price or signal's entry price; zero when absent
+  std::uint64_t leader_order;  // of fills and orders: which order, see identity.hpp; 0: not known
+  Decimal quantity;            // base units; zero where a signal suggests none
+  Decimal price;               // leader's fill price or signal's entry price; zero when absent
   Decimal base_fee;   // fee the leader paid in the base asset: the position grew by that less
   Decimal stop_loss;  // zero when absent
   Decimal take_profit;
@@ -115,7 +121,10 @@ enum class OrderUpdateKind : std::uint8_t {
 };
 enum class UpdateSource : std::uint8_t { reply = 1, stream = 2, query = 3, gate = 4 };
 
-// All that can be said about an order. Cumulative figures are the venue's totals of the order.
+// All that can be said about an order. Cumulative figures are the venue's totals of the order. The
+// two orders of a pair are told of one by one, each under its key, refusals and doubts included. A
+// cancel has no answer of its own: what it did to the order is told (done); one that did nothing,
+// or nobody knows what, says unknown, which settles nothing: the order is asked for again.
 struct OrderUpdate {
   AccountId account;
   OrderKey key;  // nil: not an order of ours (an external trade)
@@ -199,9 +208,10 @@ struct CoreSettings {
   std::int64_t absence_proof_ns;     // not-found answers must span at least this ...
   std::int32_t absence_answers_min;  // ... and number at least this, to prove absence
   std::int32_t
-      exit_attempts_per_minute;    // an exit refused by the venue is retried at most this often
-  std::int64_t touch_age_ns_max;   // an older touch is no price
-  std::int64_t equity_age_ns_max;  // older prices and leaders' balances say nothing about worth
+      exit_attempts_per_minute;      // an exit refused by the venue is retried at most this often
+  std::int32_t exit_alarm_attempts;  // so many in a row without a fill: OrderRecord::alarm
+  std::int64_t touch_age_ns_max;     // an older touch is no price
+  std::int64_t equity_age_ns_max;    // older prices and leaders' balances say nothing about worth
   std::int64_t
       leader_event_age_ns_max;  // entries older than this are stale whatever their link allows
   std::int64_t divergence_age_ns_max;  // an account may hold too little for so long, no longer

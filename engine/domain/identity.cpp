@@ -85,6 +85,18 @@ std::uint64_t leader_order_of(Venue venue, AccountId account, std::string_view o
   return unordered(m.digest()).high | 1;
 }
 
+EventId leader_order_event_id(Venue venue, AccountId account, std::string_view order_id,
+                              LeaderEventKind kind, std::int64_t version) {
+  Message m;
+  m.add("order");
+  m.add(to_text(venue));
+  m.add(account.value);
+  m.add(order_id);
+  m.add(to_text(kind));
+  m.add_number(static_cast<std::uint64_t>(version));
+  return {unordered(m.digest())};
+}
+
 EventId signal_event_id(SignalId signal, LeaderEventKind kind, std::int64_t version) {
   Message m;
   m.add("signal");
@@ -119,15 +131,20 @@ EventId request_event_id(UserId caller, std::string_view idempotency_key) {
   return {unordered(m.digest())};
 }
 
-OrderKey order_key(EventId event, LinkId link, std::uint8_t leg, std::uint8_t attempt,
+OrderKey order_key(EventId event, LinkId link, std::uint8_t leg, std::uint32_t attempt,
                    std::int64_t event_time_ns) {
-  std::array<char, 34> message;
+  std::array<char, 37> message;
   const auto e = event.value.bytes(), l = link.value.bytes();
   std::memcpy(message.data(), e.data(), 16);
   std::memcpy(message.data() + 16, l.data(), 16);
   message[32] = static_cast<char>(leg);
-  message[33] = static_cast<char>(attempt);
-  return {time_ordered(sha256(std::string_view(message.data(), message.size())), event_time_ns)};
+  // As many bytes as the number needs.
+  std::size_t size = 33;
+  do {
+    message[size++] = static_cast<char>(attempt);
+    attempt >>= 8;
+  } while (attempt != 0);
+  return {time_ordered(sha256(std::string_view(message.data(), size)), event_time_ns)};
 }
 
 Uuid state_row_id(OrderKey order, std::uint32_t change, std::int64_t time_ns) {

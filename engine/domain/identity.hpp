@@ -18,14 +18,19 @@ namespace oneclick {
 // Which order a fill belongs to; never zero.
 [[nodiscard]] std::uint64_t leader_order_of(Venue venue, AccountId account,
                                             std::string_view order_id);
+// What became of a leader's order: `version` tells its states apart (of amendments: the venue's
+// time of it or its count), the same whichever feed brings it.
+[[nodiscard]] EventId leader_order_event_id(Venue venue, AccountId account,
+                                            std::string_view order_id, LeaderEventKind kind,
+                                            std::int64_t version);
 // The engine's own sale of what a link holds in a symbol: from what made it, counted by the shard.
 [[nodiscard]] EventId risk_event_id(LinkId link, std::string_view symbol, std::uint64_t cause_seq);
 // A leader trade posted by a program without venue ids: from the caller and its idempotency key.
 [[nodiscard]] EventId request_event_id(UserId caller, std::string_view idempotency_key);
 
 // UUIDv8: 48 bits of milliseconds, 74 bits of SHA-256(event | link | leg | attempt).
-[[nodiscard]] OrderKey order_key(EventId event, LinkId link, std::uint8_t leg, std::uint8_t attempt,
-                                 std::int64_t event_time_ns);
+[[nodiscard]] OrderKey order_key(EventId event, LinkId link, std::uint8_t leg,
+                                 std::uint32_t attempt, std::int64_t event_time_ns);
 // Rows of trade_history: one id per (order, state change) and per (order, venue trade).
 [[nodiscard]] Uuid state_row_id(OrderKey order, std::uint32_t change, std::int64_t time_ns);
 [[nodiscard]] Uuid fill_row_id(OrderKey order, std::string_view trade_id);

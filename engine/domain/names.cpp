@@ -100,6 +100,8 @@ std::string_view to_text(Reason reason) {
       return "venue_halted";
     case Reason::hold:
       return "hold";
+    case Reason::not_mirrored:
+      return "not_mirrored";
     case Reason::no_quantity:
       return "no_quantity";
     case Reason::no_price:
@@ -150,6 +152,8 @@ std::string_view to_text(Reason reason) {
       return "not_filled";
     case Reason::not_accepted:
       return "not_accepted";
+    case Reason::would_trigger:
+      return "would_trigger";
     case Reason::already_exiting:
       return "already_exiting";
     case Reason::account_ambiguous:
@@ -231,6 +235,21 @@ std::string_view to_text(OrderStatus status) {
       return "cancelled";
     case OrderStatus::failed:
       return "failed";
+  }
+  return "?";
+}
+
+std::string_view to_text(OrderType type) {
+  switch (type) {
+    case OrderType::limit_ioc:
+    case OrderType::limit_gtc:
+      return "limit";
+    case OrderType::market:
+      return "market";
+    case OrderType::stop_loss:
+      return "stop_loss";
+    case OrderType::take_profit:
+      return "take_profit";
   }
   return "?";
 }
@@ -358,6 +377,12 @@ std::string_view to_text(LeaderEventKind kind) {
       return "one_click_copy";
     case LeaderEventKind::risk_close:
       return "risk_close";
+    case LeaderEventKind::order_placed:
+      return "order_placed";
+    case LeaderEventKind::order_amended:
+      return "order_amended";
+    case LeaderEventKind::order_cancelled:
+      return "order_cancelled";
   }
   return "?";
 }

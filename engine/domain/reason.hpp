@@ -23,6 +23,7 @@ enum class Reason : std::uint8_t {
   unknown_symbol,         // no such instrument at the venue of the follower's account
   venue_halted,           // the venue takes no new orders in this instrument
   hold,                   // a hold signal asks for nothing
+  not_mirrored,           // a leader's resting order that the link does not follow
   no_quantity,            // nothing to size by
   no_price,               // no fresh touch to cap the price or to value the order with
   no_stop,                // sized by risk, and the signal has no stop below its price
@@ -46,9 +47,10 @@ enum class Reason : std::uint8_t {
   session_down,           // no connection to the venue
   overload,               // shed: the engine or its queue was full
   // what the venue said
-  rejected,      // refused by positive evidence; see the venue code
-  not_filled,    // accepted and ended with nothing filled
-  not_accepted,  // proven absent at the venue
+  rejected,       // refused by positive evidence; see the venue code
+  not_filled,     // accepted and ended with nothing filled
+  not_accepted,   // proven absent at the venue
+  would_trigger,  // a protective order whose price the market had reached already
   // accepted but superseded
   already_exiting,    // an earlier exit covers all that is held
   account_ambiguous,  // one-click copy and several connected accounts

@@ -62,13 +62,14 @@ struct OrderRecord {
   Side side;
   OrderType type;
   bool unknown;  // in flight and not known either way (status pending)
+  bool alarm;    // an exit or a protection that has failed exit_alarm_attempts times in a row
   Reason reason;
   std::int32_t venue_code;
   UpdateSource source;  // what brought this state; gate for the engine's own
   Symbol symbol;
   VenueOrderId venue_order_id;
   Decimal quantity;
-  Decimal price;  // limit; zero for market (NULL in the row)
+  Decimal price;  // limit; of stop_loss what it is touched at; zero for market (NULL in the row)
   Decimal filled_quantity;
   Decimal filled_quote;  // filled_price = filled_quote / filled_quantity
   Decimal value_usd;     // sums over fills with a known rate

@@ -47,7 +47,7 @@ void Gate::release(const Intent& intent, std::uint64_t position, std::int64_t no
 }
 
 Reason Gate::why_not(const Intent& intent, std::int64_t now_ns) const {
-  if (intent.kind != IntentKind::place || intent.is_exit) return Reason::none;
+  if (!places(intent) || intent.is_exit) return Reason::none;
   if (kill_board_.any() && kill_board_.covers(intent)) return Reason::kill_switch;
   if (entries_stopped_ != Reason::none) return entries_stopped_;
   if (intent.expires_ns != 0 && now_ns > intent.expires_ns) return Reason::stale;
@@ -55,8 +55,7 @@ Reason Gate::why_not(const Intent& intent, std::int64_t now_ns) const {
 }
 
 void Gate::submit(const Intent& intent, std::int64_t now_ns) {
-  if (journal_.failed() && intent.kind == IntentKind::place)
-    return refuse(intent, Reason::overload);
+  if (journal_.failed() && places(intent)) return refuse(intent, Reason::overload);
   if (const Reason why = why_not(intent, now_ns); why != Reason::none) return refuse(intent, why);
   OrderSession* const session = intent.slot < sessions_.size() ? sessions_[intent.slot] : nullptr;
   if (session == nullptr) return refuse(intent, Reason::session_down);
@@ -71,13 +70,15 @@ void Gate::refuse(const Intent& intent, Reason reason) {
   std::memset(static_cast<void*>(&update), 0, sizeof update);
   update.account = intent.account;
   update.key = intent.key;
-  // A question that could not be asked says nothing about the order.
-  const bool asked = intent.kind == IntentKind::query || intent.kind == IntentKind::query_trades;
-  update.kind = asked ? OrderUpdateKind::query_failed : OrderUpdateKind::not_sent;
+  // A question, or a cancel, that could not be asked for says nothing about the order.
+  update.kind = places(intent) ? OrderUpdateKind::not_sent : OrderUpdateKind::query_failed;
   update.source = UpdateSource::gate;
   update.reason = reason;
   update.side = intent.side;
   update.symbol = intent.symbol;
+  refused_.push_back(update);
+  if (intent.kind != IntentKind::place_pair) return;
+  update.key = intent.other_key;
   refused_.push_back(update);
 }
 

@@ -36,7 +36,7 @@ void Shard::StepOutput::begin(std::uint64_t position, std::int64_t now_ns) {
 
 void Shard::StepOutput::on_intent(const Intent& intent) {
   shard_.gate_.release(intent, position_, now_ns_);
-  if (intent.kind == IntentKind::place) ++placed_;
+  if (places(intent)) ++placed_;
   if (++batch_ < batch_limit_) return;
   shard_.gate_.flush();
   if (first_ns_ == 0) first_ns_ = shard_.around_.clock.now_ns();

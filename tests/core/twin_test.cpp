@@ -322,6 +322,7 @@ class RandomWorld {
   void act(const Intent& i) {
     switch (i.kind) {
       case IntentKind::place:
+      case IntentKind::place_pair:
         return place(i);
       case IntentKind::query:
       case IntentKind::query_trades:
