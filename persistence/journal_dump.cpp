@@ -173,6 +173,9 @@ void describe(Fields& out, const Instrument& instrument) {
   out.decimal("notional_min", instrument.notional_min);
   out.decimal("notional_max", instrument.notional_max);
   out.flag("notional_min_at_market", instrument.notional_min_at_market);
+  out.word("kind", instrument.kind);
+  out.number("leverage_max_e2", instrument.leverage_max_e2);
+  out.decimal("contract_size", instrument.contract_size);
 }
 
 void describe(Fields& out, const LeaderFeed& feed) {
@@ -436,6 +439,12 @@ void describe(Fields& out, const Event& event) {
     case EventKind::quarantine_release:
       kind("quarantine_release");
       return describe(out, event.quarantine_release);
+    case EventKind::symbol_map:
+      kind("symbol_map");
+      out.word("venue", event.symbol_mapping.venue);
+      out.flag("present", event.symbol_mapping.present);
+      out.text("venue_symbol", event.symbol_mapping.venue_symbol.view());
+      return out.text("symbol", event.symbol_mapping.symbol.view());
     case EventKind::timer:
       return kind("timer");
     case EventKind::fence:

@@ -135,6 +135,10 @@ void Changes::on_kill_switch(const KillSwitch& kill_switch) {
   targets_.kill_switch(kill_switch);
 }
 
+void Changes::on_symbol_mapping(const SymbolMapping& mapping) {
+  push(make_event(mapping));
+}
+
 bool Changes::on_leader_event(const LeaderEvent& event) {
   return targets_.router.try_push(make_event(event));
 }

@@ -130,7 +130,8 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
           .equity_age_ns_max = ms(e.equity_age_max_ms),
           .leader_event_age_ns_max = ms(e.leader_event_age_max_ms),
           .divergence_age_ns_max = ms(e.divergence_age_max_ms),
-          .event_notional_max = e.event_notional_max};
+          .event_notional_max = e.event_notional_max,
+          .quote_equal = {}};
 }
 
 ShardHostOptions Daemon::host_options(std::uint16_t shard) const {

@@ -17,6 +17,11 @@ inline constexpr std::size_t event_dedupe_max =
 inline constexpr std::size_t accounts_max = 1 << 20;  // per shard; further ones are refused by name
 inline constexpr std::size_t links_max = 1 << 21;     // per shard
 inline constexpr std::size_t instruments_max = 1 << 16;
+inline constexpr std::size_t symbol_map_max = 1 << 12;  // names of other venues; more are ignored
+// Quotes that count as equal when a leader's symbol is looked for elsewhere; configuration refuses
+// more.
+inline constexpr std::size_t quote_groups_max = 4;
+inline constexpr std::size_t quote_group_assets_max = 4;
 
 // Fan-out: intents leave in batches that begin small, so that the first followers do not wait.
 inline constexpr std::size_t fanout_batch_first = 2;

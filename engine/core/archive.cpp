@@ -142,6 +142,9 @@ void fields(Archive& a, InstrumentEntry& e) {
   a.value(i.notional_min);
   a.value(i.notional_max);
   a.value(i.notional_min_at_market);
+  a.value(i.kind);
+  a.value(i.leverage_max_e2);
+  a.value(i.contract_size);
   a.value(e.price.bid);
   a.value(e.price.ask);
   a.value(e.price.time_ns);
@@ -186,6 +189,7 @@ void fields(Archive& a, CoreSettings& s) {
   a.value(s.leader_event_age_ns_max);
   a.value(s.divergence_age_ns_max);
   a.value(s.event_notional_max);
+  a.value(s.quote_equal);
 }
 
 template <typename Archive, typename T>
@@ -210,6 +214,9 @@ void tables_fields(Archive& a, T& t) {
   a.dense(t.free_holdings);
   a.dense(t.signals);
   a.value(t.free_signal);
+  a.dense(t.flips);
+  a.value(t.free_flip);
+  a.dense(t.symbol_map);
   a.dense(t.orders);
   a.value(t.free_order);
   a.value(t.first_ended);

@@ -11,6 +11,7 @@
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/registry.hpp"
+#include "engine/core/symbols.hpp"
 
 namespace oneclick {
 
@@ -62,6 +63,8 @@ void dispatch(Step& s) {
     case EventKind::price:
       on_price(s.t, e.price);
       return watch_limits(s, e.price);
+    case EventKind::symbol_map:
+      return on_symbol_mapping(s, e.symbol_mapping);
     case EventKind::timer:
       return on_timer(s);
     case EventKind::sweep:
@@ -119,6 +122,8 @@ bool Core::would_change(const Event& e) const {
     case EventKind::sweep:
     case EventKind::quarantine_release:
       return false;
+    case EventKind::symbol_map:
+      return symbol_mapping_differs(t, e.symbol_mapping);
     case EventKind::timer:
     case EventKind::fence:
       return true;
@@ -182,6 +187,16 @@ std::vector<KillSwitch> Core::kill_switches() const {
   return state_->tables.kill_switches;
 }
 
+std::vector<SymbolMapping> Core::symbol_mappings() const {
+  std::vector<SymbolMapping> all;
+  for (const SymbolMapEntry& m : state_->tables.symbol_map)
+    all.push_back({.venue = m.venue,
+                   .present = true,
+                   .venue_symbol = m.venue_symbol,
+                   .symbol = state_->tables.symbols[m.symbol]});
+  return all;
+}
+
 std::vector<Core::Seen> Core::seen_events() const {
   const Tables& t = state_->tables;
   std::vector<Seen> all;
@@ -204,6 +219,7 @@ std::vector<Core::Holding> Core::holdings() const {
       all.push_back({.link = t.links[h.link].id,
                      .symbol = t.symbols[h.symbol],
                      .quantity = h.quantity,
+                     .is_short = h.is_short,
                      .residual = from_fine(h.residual_e12)});
   return all;
 }

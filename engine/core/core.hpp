@@ -58,6 +58,7 @@ class Core {
   [[nodiscard]] std::vector<AccountId> account_ids() const;
   [[nodiscard]] std::vector<AccountId> feed_ids() const;
   [[nodiscard]] std::vector<KillSwitch> kill_switches() const;
+  [[nodiscard]] std::vector<SymbolMapping> symbol_mappings() const;
   // Leader events remembered for idempotency: what ingress needs after a start.
   struct Seen {
     EventId id;
@@ -71,7 +72,8 @@ class Core {
   struct Holding {
     LinkId link;
     Symbol symbol;
-    Decimal quantity;
+    Decimal quantity;  // never negative
+    bool is_short;
     Decimal residual;
   };
   [[nodiscard]] std::vector<Holding> holdings() const;

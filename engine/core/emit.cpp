@@ -175,6 +175,7 @@ void emit_intent(Step& s, const Order& order, IntentKind kind) {
   i.side = order.side;
   i.venue = instrument.instrument.venue;
   i.is_exit = order.is_exit;
+  i.reduce_only = order.is_exit && takes_reduce_only(instrument.instrument);
   i.slot = order.slot;
   i.rank = order.rank;
   i.account = account.account.id;
@@ -186,6 +187,7 @@ void emit_intent(Step& s, const Order& order, IntentKind kind) {
   i.venue_order_id = order.venue_order_id;
   i.quantity = order.quantity;
   i.price = order.price;
+  i.contract_size = instrument.instrument.contract_size;
   i.cause_seq = s.event.seq;
   i.expires_ns = order.expires_ns;
   i.received_ns = order.received_ns;

@@ -8,6 +8,7 @@
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/sizing.hpp"
+#include "engine/core/symbols.hpp"
 
 namespace oneclick::core {
 
@@ -160,7 +161,9 @@ bool same(const Instrument& a, const Instrument& b) {
          a.quantity_min == b.quantity_min && a.quantity_max == b.quantity_max &&
          a.market_lot_step == b.market_lot_step && a.market_quantity_min == b.market_quantity_min &&
          a.market_quantity_max == b.market_quantity_max && a.notional_min == b.notional_min &&
-         a.notional_max == b.notional_max && a.notional_min_at_market == b.notional_min_at_market;
+         a.notional_max == b.notional_max && a.notional_min_at_market == b.notional_min_at_market &&
+         a.kind == b.kind && a.leverage_max_e2 == b.leverage_max_e2 &&
+         a.contract_size == b.contract_size;
 }
 bool same(const LeaderFeed& a, const LeaderFeed& b) {
   return a.leader == b.leader && a.venue == b.venue && a.authoritative == b.authoritative &&
@@ -323,7 +326,8 @@ void derive(Tables& t, InstrumentEntry& entry) {
   entry.base = t.asset_of(entry.instrument.base);
   entry.quote = t.asset_of(entry.instrument.quote);
   entry.price_decimals = decimals_of(entry.instrument.price_tick);
-  entry.quantity_decimals = decimals_of(entry.instrument.lot_step);
+  entry.quantity_decimals =
+      decimals_of(contracts_of(entry.instrument.lot_step, entry.instrument.contract_size));
 }
 
 void on_instrument(Step& s, const Instrument& i) {
@@ -348,6 +352,7 @@ void on_instrument(Step& s, const Instrument& i) {
   entry.instrument = i;
   derive(t, entry);
   t.pair_index.insert(pair_hash(i.venue, entry.base, entry.quote), at);
+  map_instrument(t, at);
   emit_instrument(s, i);
 }
 

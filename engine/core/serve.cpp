@@ -49,7 +49,7 @@ Verdict carried(i128 wanted_fine, i128 residual_fine) {
 
 // Into the order that an earlier fill of the same leader order made; nil when it made none.
 Verdict coalesced_into(const LeaderOrder& seen, const Link& link, const Holding* h) {
-  const bool made = h != nullptr && h->leader_order == seen.order;
+  const bool made = h != nullptr && h->leader_order == (seen.order & leader_order_bits);
   return {Outcome::coalesced,
           Reason::none,
           Cap::none,
@@ -205,7 +205,7 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   o.outcome_due = true;
   Holding& h = t.holdings[o.holding];
   h.residual_e12 = size.residual_fine;
-  h.leader_order = r.event.leader_order;
+  h.leader_order = r.event.leader_order & leader_order_bits;
   h.entries_in_flight += size.quantity;
   t.balances[t.find_balance(link.slot, t.instruments[r.instrument].quote)].reserved_e12 +=
       o.reserved_e12;

@@ -101,6 +101,10 @@ Index Tables::find_signal(Index link, SignalId signal) const {
     return signals[i].link == link && signals[i].signal == signal;
   });
 }
+Index Tables::find_flip(Index holding) const {
+  if (!holdings[holding].has_flip) return none;
+  return flip_index.find(mix(holding), [&](Index i) { return flips[i].holding == holding; });
+}
 Index Tables::find_order(OrderKey key) const {
   return order_index.find(hash_of(key), [&](Index i) { return orders[i].key == key; });
 }
@@ -236,7 +240,35 @@ void Tables::free_signal_at(Index signal) {
   free_signal = signal;
 }
 
+Index Tables::new_flip(Index holding) {
+  Index at = free_flip;
+  if (at != none) {
+    free_flip = flips[at].next_free;
+  } else {
+    flips.emplace_back();
+    at = static_cast<Index>(flips.size() - 1);
+  }
+  Flip& f = flips[at];
+  zero(f);
+  f.holding = holding;
+  f.next_free = none;
+  f.in_use = true;
+  holdings[holding].has_flip = true;
+  flip_index.insert(mix(holding), at);
+  return at;
+}
+
+void Tables::free_flip_at(Index flip) {
+  Flip& f = flips[flip];
+  holdings[f.holding].has_flip = false;
+  flip_index.erase(mix(f.holding), flip);
+  zero(f);
+  f.next_free = free_flip;
+  free_flip = flip;
+}
+
 void Tables::free_holding_at(Index holding) {
+  if (const Index flip = find_flip(holding); flip != none) free_flip_at(flip);
   while (holdings[holding].first_signal != none) free_signal_at(holdings[holding].first_signal);
   Holding& h = holdings[holding];
   holding_index.erase(pair_key(h.link, h.symbol), holding);
@@ -404,6 +436,8 @@ void Tables::rebuild_indices() {
   for (Index i = 0; i < signals.size(); ++i)
     if (signals[i].in_use != 0)
       signal_index.insert(signal_hash(signals[i].link, signals[i].signal), i);
+  for (Index i = 0; i < flips.size(); ++i)
+    if (flips[i].in_use) flip_index.insert(mix(flips[i].holding), i);
   for (Index i = 0; i < feeds.size(); ++i) feed_index.insert(hash_of(feeds[i].account), i);
   seen_index.reserve(seen.size());
   for (std::size_t n = 0; n < seen_count; ++n) {

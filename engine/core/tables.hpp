@@ -40,11 +40,11 @@ struct LeaderOrder {
 
 // What a leader holds of a symbol, by the fills taken since the feed's baseline.
 struct LeaderPosition {
-  Decimal quantity;
+  Decimal quantity;  // negative: short
   Index source;
   Index symbol;
   std::uint64_t orders_seen;
-  std::array<LeaderOrder, 16> orders;  // buys; the latest, order n at n % 16
+  std::array<LeaderOrder, 16> orders;  // that opened; the latest, order n at n % 16
 };
 
 struct Link {
@@ -147,10 +147,10 @@ struct BalanceEntry {
 };
 
 // What a link holds of a symbol, by the fills of its own orders, net of fees paid in the base
-// asset.
+// asset. Long or short, all figures are positive; what is on its way in is of the same direction.
 struct Holding {
   Decimal quantity;
-  Decimal cost;            // what was paid for it in quote, the fees in quote included
+  Decimal cost;            // what was paid for it in quote, fees in quote included; of shorts, got
   i128 residual_e12;       // wanted and not bought, less than a lot unless carried; negative: more
   i128 exit_residual_e12;  // to be sold and not sellable yet
   Decimal entries_in_flight;
@@ -161,8 +161,53 @@ struct Holding {
   Index next;  // of the same link
   Index first_order;
   Index first_signal;
-  Index quarantine;            // in Tables::quarantines; none for most
-  std::uint64_t leader_order;  // of the last entry; 0: none, or not known
+  Index quarantine;                 // in Tables::quarantines; none for most
+  std::uint64_t leader_order : 56;  // of the last entry, cut to these bits; 0: none, or not known
+  bool is_short : 1;
+  bool has_flip : 1;    // an entry the other way waits in Tables::flips
+  bool second_leg : 1;  // the last entry was
+  std::uint8_t unused : 5;
+};
+inline constexpr std::uint64_t leader_order_bits = (std::uint64_t{1} << 56) - 1;
+
+// An entry that waits until what its link holds the other way is gone; see flips.cpp.
+struct Flip {
+  EventId event;
+  SignalId signal;
+  UserId leader;
+  AccountId feed_account;
+  ChannelId channel;
+  OrderKey exit;     // of what was held, nil where nothing was
+  Decimal quantity;  // of the leader, beyond zero; zero: not told
+  Decimal price;
+  Decimal stop_loss;
+  Decimal take_profit;
+  Decimal copy_amount;  // of one-click copies, as the percentage
+  std::int64_t event_time_ns;
+  std::int64_t received_ns;
+  std::uint64_t leader_order;
+  Index holding;
+  Index symbol;  // the leader's
+  Index next_free;
+  std::uint32_t rank;
+  std::int32_t percentage_e2;
+  std::uint32_t orders;  // of the leader's, that are in it: one size for each where that is fixed
+  Venue venue;           // the leader's
+  LeaderEventKind kind;
+  SignalType signal_type;
+  bool is_short;
+  Reason exit_refused;  // why the exit could not be made
+  bool in_use;
+  std::uint8_t unused[10];
+};
+
+// A name that one venue has for a symbol.
+struct SymbolMapEntry {
+  Symbol venue_symbol;
+  Index symbol;
+  Index instrument;  // none: the venue does not list it
+  Venue venue;
+  std::uint8_t unused[7];
 };
 
 // What a signal opened for a link and is not sold yet.
@@ -299,8 +344,8 @@ template <typename T>
 inline constexpr bool is_dense = std::has_unique_object_representations_v<T>;
 static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> &&
               is_dense<RareTerms> && is_dense<BalanceEntry> && is_dense<Holding> &&
-              is_dense<SignalPosition> && is_dense<Trade> && is_dense<Order> &&
-              is_dense<SeenEvent> && is_dense<Quarantine>);
+              is_dense<SignalPosition> && is_dense<Flip> && is_dense<SymbolMapEntry> &&
+              is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -337,6 +382,9 @@ struct Tables {
   std::vector<Index> free_holdings;
   std::vector<SignalPosition> signals;
   Index free_signal = none;
+  std::vector<Flip> flips;
+  Index free_flip = none;
+  std::vector<SymbolMapEntry> symbol_map;
   Slab<Order> orders;
   Index free_order = none;
   Index first_ended = none;  // kept for late fills, oldest first
@@ -355,7 +403,8 @@ struct Tables {
 
   // Derived: built again after loading.
   FlatIndex symbol_index, instrument_index, pair_index, source_index, leader_position_index,
-      link_index, account_index, holding_index, signal_index, order_index, feed_index, seen_index;
+      link_index, account_index, holding_index, signal_index, flip_index, order_index, feed_index,
+      seen_index;
   std::vector<Deadline> deadlines;   // a heap, earliest first; entries of other times are void
   std::vector<Index> scratch;        // the order in which one event's followers are served
   std::vector<Index> block_scratch;  // and its blocks of neighbours
@@ -373,6 +422,7 @@ struct Tables {
   [[nodiscard]] Index find_balance(AccountSlot slot, Index asset) const;
   [[nodiscard]] Index find_holding(Index link, Index symbol) const;
   [[nodiscard]] Index find_signal(Index link, SignalId signal) const;
+  [[nodiscard]] Index find_flip(Index holding) const;
   [[nodiscard]] Index find_order(OrderKey key) const;
   [[nodiscard]] Index find_feed(AccountId id) const;
   [[nodiscard]] Index find_seen(EventId id) const;
@@ -396,6 +446,8 @@ struct Tables {
   void free_order_at(Index order);
   Index new_trade();
   void free_signal_at(Index signal);
+  Index new_flip(Index holding);  // zeroed
+  void free_flip_at(Index flip);
   void free_holding_at(Index holding);
 
   void remember(const SeenEvent& event);

@@ -70,6 +70,9 @@ Event make_event(const Sweep& p) {
 Event make_event(const QuarantineRelease& p) {
   return with_payload(EventKind::quarantine_release, p);
 }
+Event make_event(const SymbolMapping& p) {
+  return with_payload(EventKind::symbol_map, p);
+}
 Event make_timer() {
   Event event;
   std::memset(static_cast<void*>(&event), 0, sizeof event);
@@ -111,6 +114,8 @@ std::size_t payload_bytes(EventKind kind) {
       return sizeof(Sweep);
     case EventKind::quarantine_release:
       return sizeof(QuarantineRelease);
+    case EventKind::symbol_map:
+      return sizeof(SymbolMapping);
     case EventKind::timer:
       return 0;
   }

@@ -5,9 +5,11 @@
 // measured clock offset.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <type_traits>
 
+#include "engine/base/limits.hpp"
 #include "engine/domain/link.hpp"
 #include "engine/domain/reason.hpp"
 
@@ -29,6 +31,7 @@ enum class EventKind : std::uint16_t {
   timer = 13,               // no payload: time itself
   fence = 14,               // Fence: the process started here; nothing from before is sent blindly
   price = 15,               // Price: what an instrument is worth, now and then
+  symbol_map = 16,          // SymbolMapping
   sweep = 17,               // Sweep: an account was read back whole
   quarantine_release = 18,  // QuarantineRelease: a person takes the venue's figure as true
 };
@@ -149,6 +152,7 @@ struct OrderUpdate {
   Decimal fee_usd;    // USD per unit of fee_asset, zero when not known; by the shard
   std::int64_t venue_time_ns;
   std::int64_t sent_ns;  // when the order's last byte was handed to the kernel; 0 when not known
+  Touch touch;           // of executions and ends: the market as they were taken; by the shard
   Text<95> message;      // what the venue said, cut
 };
 
@@ -196,6 +200,9 @@ struct KillSwitch {
   Symbol symbol;
 };
 
+// Quote assets that count as equal; unused places are empty.
+using QuoteGroup = std::array<Asset, limits::quote_group_assets_max>;
+
 // Everything configurable that decides what the core does. It enters with the fence, so that a
 // replay runs with the settings of the live run.
 struct CoreSettings {
@@ -216,6 +223,7 @@ struct CoreSettings {
       leader_event_age_ns_max;  // entries older than this are stale whatever their link allows
   std::int64_t divergence_age_ns_max;  // an account may hold too little for so long, no longer
   Decimal event_notional_max;          // aggregate entry notional of one event in quote; zero: none
+  std::array<QuoteGroup, limits::quote_groups_max> quote_equal;
 };
 struct Fence {
   CoreSettings settings;
@@ -243,6 +251,7 @@ struct Event {
     Price price;
     Sweep sweep;
     QuarantineRelease quarantine_release;
+    SymbolMapping symbol_mapping;
   };
 };
 static_assert(std::is_trivially_copyable_v<Event>);
@@ -266,6 +275,7 @@ static_assert(offsetof(Event, leader) == event_header_bytes);
 [[nodiscard]] Event make_event(const Price& payload);
 [[nodiscard]] Event make_event(const Sweep& payload);
 [[nodiscard]] Event make_event(const QuarantineRelease& payload);
+[[nodiscard]] Event make_event(const SymbolMapping& payload);
 [[nodiscard]] Event make_timer();
 // Size the kind's payload must have; 0 for kinds without one or unknown.
 [[nodiscard]] std::size_t payload_bytes(EventKind kind);

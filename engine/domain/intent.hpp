@@ -38,7 +38,8 @@ struct Intent {
   OrderType type;  // of place; take_profit of pairs
   Side side;
   Venue venue;
-  bool is_exit;  // lowers exposure: overtakes entries, never expires
+  bool is_exit;      // lowers exposure: overtakes entries, never expires
+  bool reduce_only;  // of contracts: the venue itself lets it open nothing
   AccountSlot slot;
   std::uint32_t rank;  // place in the event's fair order, from 0
   AccountId account;
@@ -47,11 +48,12 @@ struct Intent {
   Symbol symbol;
   Symbol venue_symbol;
   std::uint8_t price_decimals;     // of the tick
-  std::uint8_t quantity_decimals;  // of the lot step
+  std::uint8_t quantity_decimals;  // of the lot step, in contracts where those are counted
   VenueOrderId venue_order_id;     // of query_trades
-  Decimal quantity;
-  Decimal price;       // limit; zero for market and stop_loss
-  Decimal stop_price;  // of stop_loss and of pairs; else zero
+  Decimal quantity;                // base units
+  Decimal price;                   // limit; zero for market and stop_loss
+  Decimal stop_price;              // of stop_loss and of pairs; else zero
+  Decimal contract_size;           // base units in one contract; zero: the venue counts base units
   std::uint64_t
       cause_seq;  // the event that asks for it: must be in the journal before a byte leaves
   std::int64_t expires_ns;   // entries are not sent after this; 0: never expires

@@ -70,6 +70,23 @@ std::string_view to_text(QuarantineReason reason) {
   return "?";
 }
 
+std::string_view to_text(InstrumentKind kind) {
+  switch (kind) {
+    case InstrumentKind::spot:
+      return "spot";
+    case InstrumentKind::linear:
+      return "linear";
+  }
+  return "?";
+}
+
+Decimal contracts_of(Decimal quantity, Decimal contract_size) {
+  return contract_size.is_positive() ? div(quantity, contract_size, Round::down) : quantity;
+}
+Decimal quantity_of(Decimal contracts, Decimal contract_size) {
+  return contract_size.is_positive() ? mul(contracts, contract_size, Round::down) : contracts;
+}
+
 std::string_view to_text(Reason reason) {
   switch (reason) {
     case Reason::none:
@@ -156,6 +173,8 @@ std::string_view to_text(Reason reason) {
       return "would_trigger";
     case Reason::already_exiting:
       return "already_exiting";
+    case Reason::superseded:
+      return "superseded";
     case Reason::account_ambiguous:
       return "account_ambiguous";
     case Reason::draining:
@@ -201,6 +220,8 @@ std::string_view to_text(Cap cap) {
       return "held";
     case Cap::venue_max:
       return "venue_max";
+    case Cap::flip:
+      return "flip";
   }
   return "?";
 }

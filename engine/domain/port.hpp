@@ -125,6 +125,7 @@ class ChangeSink {
   virtual void on_api_key_removed(ApiKeyId id) = 0;
   virtual void on_channel(ChannelId id, UserId creator, bool active) = 0;
   virtual void on_kill_switch(const KillSwitch& kill_switch) = 0;
+  virtual void on_symbol_mapping(const SymbolMapping& mapping) = 0;
   // Signals, updates and one-click copies written by the platform. False: full, ask again.
   [[nodiscard]] virtual bool on_leader_event(const LeaderEvent& event) = 0;
   // Everything that was in the database when the loader started (or started over) has been told;

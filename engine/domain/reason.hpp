@@ -53,6 +53,7 @@ enum class Reason : std::uint8_t {
   would_trigger,  // a protective order whose price the market had reached already
   // accepted but superseded
   already_exiting,    // an earlier exit covers all that is held
+  superseded,         // an entry of a flip that its leader took back before it could be made
   account_ambiguous,  // one-click copy and several connected accounts
   draining,           // the daemon is stopping
 };
@@ -71,6 +72,7 @@ enum class Cap : std::uint8_t {
   balance,
   held,       // an exit never sells more than the link holds
   venue_max,  // the venue's maximum quantity or notional
+  flip,       // the exit of a flip was made, its entry was not
 };
 [[nodiscard]] std::string_view to_text(Cap cap);
 

@@ -64,6 +64,7 @@ bool Router::try_push(const Event& event) {
     case EventKind::timer:
     case EventKind::fence:
     case EventKind::price:
+    case EventKind::symbol_map:
       return push_to_all(event);
   }
   return false;

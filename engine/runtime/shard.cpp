@@ -241,8 +241,18 @@ void Shard::stamp(Event& event) {
     const Venue venue = event.leader.venue == Venue::none ? Venue::binance : event.leader.venue;
     event.leader.touch = around_.touch_board.touch(venue, event.leader.symbol.view());
   }
-  if (event.kind == EventKind::order_update && event.order.kind == OrderUpdateKind::execution)
-    stamp_rates(event.order);
+  if (event.kind != EventKind::order_update) return;
+  if (event.order.kind == OrderUpdateKind::execution) stamp_rates(event.order);
+  // What follows from an order's end may be priced by it.
+  if (event.order.kind == OrderUpdateKind::execution || event.order.kind == OrderUpdateKind::done)
+    stamp_touch(event.order);
+}
+
+void Shard::stamp_touch(OrderUpdate& update) const {
+  const AccountSlot slot = core_.slot_of(update.account);
+  const Account* const account = slot == no_slot ? nullptr : core_.account_at(slot);
+  if (account != nullptr)
+    update.touch = around_.touch_board.touch(account->venue, update.symbol.view());
 }
 
 void Shard::stamp_rates(OrderUpdate& update) const {

@@ -143,6 +143,7 @@ class Shard {
   void settle_refusals();
   void stamp(Event& event);
   void stamp_rates(OrderUpdate& update) const;
+  void stamp_touch(OrderUpdate& update) const;
   void note_latency(const Event& event);
   [[nodiscard]] std::size_t room_for_next() const;
   [[nodiscard]] bool wait_for_room(std::size_t bytes);

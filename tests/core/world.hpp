@@ -61,7 +61,8 @@ inline CoreSettings default_settings() {
           .equity_age_ns_max = 60 * s_ns,
           .leader_event_age_ns_max = 60 * s_ns,
           .divergence_age_ns_max = 30 * s_ns,
-          .event_notional_max = Decimal{}};
+          .event_notional_max = Decimal{},
+          .quote_equal = {}};
 }
 
 inline Instrument btc_instrument() {

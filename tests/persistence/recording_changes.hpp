@@ -26,6 +26,7 @@ class RecordingChanges final : public ChangeSink {
     std::map<std::string, ApiKey> keys;
     std::map<std::string, std::pair<UserId, bool>> channels;
     std::vector<KillSwitch> switches;
+    std::vector<SymbolMapping> mappings;
     std::vector<LeaderEvent> events;
     std::vector<std::string> invalid;  // "table row problem"
     int snapshots = 0;
@@ -65,6 +66,9 @@ class RecordingChanges final : public ChangeSink {
   }
   void on_kill_switch(const KillSwitch& k) override {
     change([&](State& s) { s.switches.push_back(k); });
+  }
+  void on_symbol_mapping(const SymbolMapping& m) override {
+    change([&](State& s) { s.mappings.push_back(m); });
   }
   bool on_leader_event(const LeaderEvent& e) override {
     bool taken = false;
