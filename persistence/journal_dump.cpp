@@ -95,6 +95,7 @@ void describe(Fields& out, const LeaderEvent& e) {
   out.number_if_set("touch_time_ns", e.touch.time_ns);
   out.id("api_key", e.api_key);
   out.id("alias", e.alias);
+  if (e.chained) out.flag("chained", true);
 }
 
 void describe(Fields& out, const CopyLink& link) {
@@ -203,6 +204,24 @@ void describe(Fields& out, const Price& price) {
   out.decimal("ask", price.touch.ask);
   out.number("touch_time_ns", price.touch.time_ns);
   out.decimal("quote_usd", price.quote_usd);
+  out.decimal("reference", price.reference.price);
+  out.number_if_set("reference_time_ns", price.reference.time_ns);
+}
+
+void describe(Fields& out, const RiskLimits& limits) {
+  out.word("scope", limits.scope);
+  out.text("id", limits.id.to_text());
+  out.flag("removed", limits.removed);
+  out.number_if_set("positions_max", limits.positions_max);
+  out.number_if_set("entries_per_minute_max", limits.entries_per_minute_max);
+  out.decimal("order_notional_max", limits.order_notional_max);
+  out.decimal("position_notional_max", limits.position_notional_max);
+  out.decimal("exposure_usd_max", limits.exposure_usd_max);
+  out.decimal("daily_loss_usd_max", limits.daily_loss_usd_max);
+  out.decimal("drawdown_usd_max", limits.drawdown_usd_max);
+  out.word("drawdown_from", limits.drawdown_from);
+  out.word("drawdown_action", limits.drawdown_action);
+  out.number("risk_epoch", limits.risk_epoch);
 }
 
 void update_source(Fields& out, UpdateSource source) {
@@ -389,6 +408,19 @@ void describe(Fields& out, const QuarantineRecord& record) {
   out.number("quarantined_ns", record.quarantined_ns);
 }
 
+void describe(Fields& out, const ScopeHaltRecord& record) {
+  out.word("scope", record.scope);
+  out.text("id", record.id.to_text());
+  out.id("user", record.user);
+  out.flag("halted", record.halted);
+  out.word("reason", record.reason);
+  out.word("action", record.action);
+  out.number("risk_epoch", record.risk_epoch);
+  out.text("limit_usd", record.limit_usd.to_text());
+  out.text("from_usd", record.from_usd.to_text());
+  out.text("profit_usd", record.profit_usd.to_text());
+}
+
 // --- entries ---
 
 void describe(Fields& out, const Event& event) {
@@ -445,6 +477,9 @@ void describe(Fields& out, const Event& event) {
       out.flag("present", event.symbol_mapping.present);
       out.text("venue_symbol", event.symbol_mapping.venue_symbol.view());
       return out.text("symbol", event.symbol_mapping.symbol.view());
+    case EventKind::risk_limits:
+      kind("risk_limits");
+      return describe(out, event.risk_limits);
     case EventKind::timer:
       return kind("timer");
     case EventKind::fence:
@@ -489,6 +524,9 @@ void describe(Fields& out, const Record& record) {
     case RecordKind::quarantine:
       kind("quarantine");
       return describe(out, record.quarantine);
+    case RecordKind::scope_halt:
+      kind("scope_halt");
+      return describe(out, record.scope_halt);
   }
   out.number("record_kind", static_cast<unsigned>(record.kind));
 }

@@ -112,6 +112,8 @@ class EventsReader {
       case LeaderEventKind::order_placed:
       case LeaderEventKind::order_amended:
       case LeaderEventKind::order_cancelled:
+      case LeaderEventKind::sync:
+      case LeaderEventKind::stop_close:
       case LeaderEventKind::signal_published:
         return 0;
       case LeaderEventKind::one_click_copy:

@@ -132,6 +132,7 @@ std::optional<RedisUpdate> redis_update(const Record& record, JournalPosition po
     case RecordKind::account_state:
     case RecordKind::link_halt:
     case RecordKind::quarantine:
+    case RecordKind::scope_halt:
       return std::nullopt;
   }
   return std::nullopt;

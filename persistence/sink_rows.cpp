@@ -334,6 +334,8 @@ class RowsBuilder {
         return;
       case RecordKind::quarantine:
         return add_quarantine(r.quarantine);
+      case RecordKind::scope_halt:
+        return;
     }
   }
   SinkRows finish() {
@@ -442,6 +444,8 @@ void identify(std::string& json, const Record& r) {
     case RecordKind::quarantine:
       add_field(json, "link_id", r.quarantine.link.to_text());
       return add_field(json, "symbol", r.quarantine.symbol.view());
+    case RecordKind::scope_halt:
+      return add_field(json, "scope_id", r.scope_halt.id.to_text());
   }
 }
 
@@ -494,6 +498,8 @@ std::string_view record_kind_text(RecordKind kind) {
       return "link_halt";
     case RecordKind::quarantine:
       return "quarantine";
+    case RecordKind::scope_halt:
+      return "scope_halt";
   }
   return "?";
 }

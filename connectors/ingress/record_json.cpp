@@ -66,6 +66,7 @@ std::string record_json(const Record& record) {
     case RecordKind::account_state:
     case RecordKind::link_halt:
     case RecordKind::quarantine:
+    case RecordKind::scope_halt:
       return {};
   }
   return {};

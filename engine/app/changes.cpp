@@ -139,6 +139,10 @@ void Changes::on_symbol_mapping(const SymbolMapping& mapping) {
   push(make_event(mapping));
 }
 
+void Changes::on_risk_limits(const RiskLimits& limits) {
+  push(make_event(limits));
+}
+
 bool Changes::on_leader_event(const LeaderEvent& event) {
   return targets_.router.try_push(make_event(event));
 }

@@ -46,6 +46,7 @@ class Changes final : public ChangeSink {
   void on_channel(ChannelId id, UserId creator, bool active) override;
   void on_kill_switch(const KillSwitch& kill_switch) override;
   void on_symbol_mapping(const SymbolMapping& mapping) override;
+  void on_risk_limits(const RiskLimits& limits) override;
   [[nodiscard]] bool on_leader_event(const LeaderEvent& event) override;
   void on_snapshot_begin() override;
   void on_snapshot_end() override;

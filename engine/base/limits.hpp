@@ -22,6 +22,12 @@ inline constexpr std::size_t symbol_map_max = 1 << 12;  // names of other venues
 // more.
 inline constexpr std::size_t quote_groups_max = 4;
 inline constexpr std::size_t quote_group_assets_max = 4;
+inline constexpr std::size_t scopes_max =
+    1 << 20;  // limits of accounts and leaders; ignored, counted
+// Signals of channels that are open, for links that begin; further ones are not synced.
+inline constexpr std::size_t published_signals_max = 1 << 16;
+inline constexpr std::size_t syncs_max = 1
+                                         << 20;  // waiting for a price; further ones are not synced
 
 // Fan-out: intents leave in batches that begin small, so that the first followers do not wait.
 inline constexpr std::size_t fanout_batch_first = 2;

@@ -102,6 +102,9 @@ template <typename Archive>
 void fields(Archive& a, Source& s) {
   a.value(s.id);
   a.value(s.is_channel);
+  a.value(s.scope);
+  a.value(s.first_published);
+  a.value(s.chain_links);
   a.dense(s.links);
 }
 template <typename Archive>
@@ -118,6 +121,7 @@ void fields(Archive& a, AccountEntry& e) {
   a.value(e.first_balance);
   a.value(e.first_order);
   a.value(e.first_link);
+  a.value(e.scope);
   a.value(e.balances_ns);
 }
 template <typename Archive>
@@ -149,6 +153,8 @@ void fields(Archive& a, InstrumentEntry& e) {
   a.value(e.price.ask);
   a.value(e.price.time_ns);
   a.value(e.quote_usd);
+  a.value(e.reference.price);
+  a.value(e.reference.time_ns);
 }
 template <typename Archive>
 void fields(Archive& a, Ghost& g) {
@@ -208,6 +214,12 @@ void tables_fields(Archive& a, T& t) {
   a.value(t.free_filter);
   a.dense(t.terms);
   a.value(t.free_terms);
+  a.dense(t.scopes);
+  a.dense(t.published);
+  a.value(t.free_published);
+  a.dense(t.syncs);
+  a.value(t.free_sync);
+  a.value(t.syncs_open);
   a.each(t.accounts);
   a.dense(t.balances);
   a.dense(t.holdings);

@@ -11,6 +11,7 @@
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/registry.hpp"
+#include "engine/core/scopes.hpp"
 #include "engine/core/symbols.hpp"
 
 namespace oneclick {
@@ -65,6 +66,8 @@ void dispatch(Step& s) {
       return watch_limits(s, e.price);
     case EventKind::symbol_map:
       return on_symbol_mapping(s, e.symbol_mapping);
+    case EventKind::risk_limits:
+      return on_risk_limits(s, e.risk_limits);
     case EventKind::timer:
       return on_timer(s);
     case EventKind::sweep:
@@ -124,6 +127,8 @@ bool Core::would_change(const Event& e) const {
       return false;
     case EventKind::symbol_map:
       return symbol_mapping_differs(t, e.symbol_mapping);
+    case EventKind::risk_limits:
+      return risk_limits_differ(t, e.risk_limits);
     case EventKind::timer:
     case EventKind::fence:
       return true;
@@ -181,6 +186,13 @@ std::vector<AccountId> Core::feed_ids() const {
   std::vector<AccountId> ids;
   for (const LeaderFeed& f : state_->tables.feeds) ids.push_back(f.account);
   return ids;
+}
+
+std::vector<RiskLimits> Core::risk_limits() const {
+  std::vector<RiskLimits> all;
+  for (const ScopeTerms& scope : state_->tables.scopes)
+    if (scope.in_force) all.push_back(limits_of(scope));
+  return all;
 }
 
 std::vector<KillSwitch> Core::kill_switches() const {

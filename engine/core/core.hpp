@@ -59,6 +59,7 @@ class Core {
   [[nodiscard]] std::vector<AccountId> feed_ids() const;
   [[nodiscard]] std::vector<KillSwitch> kill_switches() const;
   [[nodiscard]] std::vector<SymbolMapping> symbol_mappings() const;
+  [[nodiscard]] std::vector<RiskLimits> risk_limits() const;
   // Leader events remembered for idempotency: what ingress needs after a start.
   struct Seen {
     EventId id;

@@ -165,6 +165,27 @@ void emit_link_halt(Step& s, const Link& link, const RareTerms& terms) {
   s.out.on_record(r);
 }
 
+void emit_scope_halt(Step& s, const ScopeTerms& scope) {
+  const RareTerms& terms = scope.terms;
+  Record& r = begin(s, RecordKind::scope_halt, sizeof(ScopeHaltRecord));
+  ScopeHaltRecord& h = r.scope_halt;
+  h.scope = scope.scope;
+  h.halted = terms.halted;
+  h.reason =
+      scope.scope == LimitScope::account ? Reason::account_drawdown : Reason::leader_drawdown;
+  h.action = terms.drawdown_action;
+  h.shard = s.t.settings.shard;
+  h.id = scope.id;
+  if (scope.scope == LimitScope::account) h.user = s.t.accounts[terms.link].account.user;
+  if (scope.scope == LimitScope::leader) h.user = UserId{scope.id};
+  h.risk_epoch = terms.risk_epoch;
+  h.limit_usd = terms.drawdown_usd_max;
+  h.from_usd = terms.drawdown_from == DrawdownFrom::peak ? terms.peak_usd : terms.start_usd;
+  h.profit_usd = terms.profit_usd;
+  h.time_ns = s.now_ns;
+  s.out.on_record(r);
+}
+
 void emit_intent(Step& s, const Order& order, IntentKind kind) {
   const InstrumentEntry& instrument = s.t.instruments[order.instrument];
   const AccountEntry& account = s.t.accounts[order.slot];

@@ -38,6 +38,7 @@ void emit_instrument(Step& s, const Instrument& instrument);
 void emit_kill_switch(Step& s, const KillSwitch& kill);
 void emit_account_state(Step& s, const AccountState& state);
 void emit_link_halt(Step& s, const Link& link, const RareTerms& terms);
+void emit_scope_halt(Step& s, const ScopeTerms& scope);
 void emit_intent(Step& s, const Order& order, IntentKind kind);
 
 [[nodiscard]] OrderStatus status_of(const Order& order);

@@ -31,12 +31,15 @@ void on_price(Tables& t, const Price& price) {
   if (at == none) return;
   t.instruments[at].price = price.touch;
   t.instruments[at].quote_usd = price.quote_usd;
+  if (price.reference.time_ns > t.instruments[at].reference.time_ns)
+    t.instruments[at].reference = price.reference;
 }
 
 bool price_matters(const Tables& t, const Price& price) {
   const Index symbol = t.find_symbol(price.symbol);
   const Index at = symbol == none ? none : t.find_instrument(price.venue, symbol);
-  return at != none && price.touch.time_ns > t.instruments[at].price.time_ns;
+  return at != none && (price.touch.time_ns > t.instruments[at].price.time_ns ||
+                        price.reference.time_ns > t.instruments[at].reference.time_ns);
 }
 
 std::optional<Decimal> follower_equity(const Tables& t, AccountSlot slot, Venue venue, Index quote,

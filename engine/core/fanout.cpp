@@ -19,6 +19,11 @@ bool feed_counts(const Tables& t, const LeaderEvent& e) {
          e.event_time_ns >= t.feeds[feed].baseline_ns;
 }
 
+bool is_own_event(LeaderEventKind kind) {
+  return kind == LeaderEventKind::risk_close || kind == LeaderEventKind::sync ||
+         kind == LeaderEventKind::stop_close;
+}
+
 // Serves followers in an order drawn from the event's id: blocks of neighbours in a random order,
 // and the neighbours of a block among themselves. No one is always last, and what lies together in
 // memory is visited together: with every follower drawn for itself a large fan-out waits for memory
@@ -202,9 +207,8 @@ void on_order_told(Step& s, const LeaderEvent& e) {
 }  // namespace
 
 bool leader_event_matters(const Tables& t, const LeaderEvent& event) {
-  // The engine makes its own sales; none may come from outside.
-  return event.kind != LeaderEventKind::risk_close && feed_counts(t, event) &&
-         t.find_seen(event.id) == none;
+  // The engine makes its own events; none may come from outside.
+  return !is_own_event(event.kind) && feed_counts(t, event) && t.find_seen(event.id) == none;
 }
 
 void on_leader_event(Step& s, const LeaderEvent& event) {
@@ -229,6 +233,8 @@ void on_leader_event(Step& s, const LeaderEvent& event) {
     case LeaderEventKind::one_click_copy:
       return on_one_click_copy(s, event);
     case LeaderEventKind::risk_close:
+    case LeaderEventKind::sync:
+    case LeaderEventKind::stop_close:
       return;
     case LeaderEventKind::order_placed:
     case LeaderEventKind::order_amended:

@@ -169,13 +169,14 @@ void drop_link_if_done(Tables& t, Index link) {
     if (t.holdings[h].quantity.is_positive()) return;
   while (l.first_holding != none) t.free_holding_at(l.first_holding);
   t.link_index.erase(hash_of(l.id), link);
+  t.unlist_link(link);
   if (l.filter != none) {
     t.filters[l.filter].next_free = t.free_filter;
     t.free_filter = l.filter;
   }
   drop_terms(t, l);
   std::memset(static_cast<void*>(&l), 0, sizeof l);
-  l.place = l.source = l.first_holding = l.filter = l.terms = none;
+  l.slot = l.place = l.source = l.first_holding = l.filter = l.terms = l.next_in_account = none;
   t.free_links.push_back(link);
 }
 

@@ -48,7 +48,7 @@ Index add_link(Tables& t, LinkId id) {
   std::memset(static_cast<void*>(&l), 0, sizeof l);
   l.id = id;
   l.in_use = true;
-  l.slot = l.source = l.place = l.first_holding = l.filter = l.terms = none;
+  l.slot = l.source = l.place = l.first_holding = l.filter = l.terms = l.next_in_account = none;
   l.arrival = ++t.arrivals;
   t.link_index.insert(hash_of(id), at);
   return at;
@@ -147,7 +147,9 @@ void move_to_account(Tables& t, Index at, AccountSlot slot) {
       t.holdings[h].residual_e12 = t.holdings[h].exit_residual_e12 = 0;
       while (t.holdings[h].first_signal != none) t.free_signal_at(t.holdings[h].first_signal);
     }
+  t.unlist_link(at);
   link.slot = slot;
+  t.list_link(at);
 }
 
 bool same(const Account& a, const Account& b) {

@@ -114,6 +114,10 @@ Index Tables::find_feed(AccountId id) const {
 Index Tables::find_seen(EventId id) const {
   return seen_index.find(hash_of(id), [&](Index i) { return seen[i].id == id; });
 }
+Index Tables::find_published(SignalId signal) const {
+  return published_index.find(hash_of(signal),
+                              [&](Index i) { return published[i].signal == signal; });
+}
 Index Tables::find_kill_switch(const KillSwitch& like) const {
   for (Index i = 0; i < kill_switches.size(); ++i) {
     const KillSwitch& k = kill_switches[i];
@@ -142,7 +146,12 @@ Index Tables::asset_of(const Asset& asset) {
 
 Index Tables::source_of(const Uuid& id, bool is_channel) {
   if (const Index found = find_source(id, is_channel); found != none) return found;
-  sources.push_back({.id = id, .is_channel = is_channel, .links = {}});
+  sources.push_back({.id = id,
+                     .is_channel = is_channel,
+                     .scope = none,
+                     .first_published = none,
+                     .chain_links = 0,
+                     .links = {}});
   const auto added = static_cast<Index>(sources.size() - 1);
   source_index.insert(source_hash(id, is_channel), added);
   return added;
@@ -150,8 +159,14 @@ Index Tables::source_of(const Uuid& id, bool is_channel) {
 
 Index Tables::leader_position_of(Index source, Index symbol) {
   if (const Index found = find_leader_position(source, symbol); found != none) return found;
-  leader_positions.push_back(
-      {.quantity = Decimal{}, .source = source, .symbol = symbol, .orders_seen = 0, .orders = {}});
+  leader_positions.push_back({.quantity = Decimal{},
+                              .cost = Decimal{},
+                              .chained_quantity = Decimal{},
+                              .chained_cost = Decimal{},
+                              .source = source,
+                              .symbol = symbol,
+                              .orders_seen = 0,
+                              .orders = {}});
   const auto added = static_cast<Index>(leader_positions.size() - 1);
   leader_position_index.insert(pair_key(source, symbol), added);
   return added;
@@ -166,6 +181,7 @@ Index Tables::account_of(AccountId id) {
   entry.first_balance = none;
   entry.first_order = none;
   entry.first_link = none;
+  entry.scope = none;
   const auto added = static_cast<Index>(accounts.size() - 1);
   account_index.insert(hash_of(id), added);
   return added;
@@ -278,6 +294,22 @@ void Tables::free_holding_at(Index holding) {
   zero(h);
   h.link = none;
   free_holdings.push_back(holding);
+}
+
+void Tables::list_link(Index link) {
+  links[link].next_in_account = none;
+  Index* at = &accounts[links[link].slot].first_link;
+  while (*at != none) at = &links[*at].next_in_account;
+  *at = link;
+}
+
+void Tables::unlist_link(Index link) {
+  Link& l = links[link];
+  if (l.slot == no_slot) return;
+  Index* at = &accounts[l.slot].first_link;
+  while (*at != link) at = &links[*at].next_in_account;
+  *at = l.next_in_account;
+  l.next_in_account = none;
 }
 
 Index Tables::new_order() {
@@ -438,6 +470,8 @@ void Tables::rebuild_indices() {
       signal_index.insert(signal_hash(signals[i].link, signals[i].signal), i);
   for (Index i = 0; i < flips.size(); ++i)
     if (flips[i].in_use) flip_index.insert(mix(flips[i].holding), i);
+  for (Index i = 0; i < published.size(); ++i)
+    if (published[i].in_use) published_index.insert(hash_of(published[i].signal), i);
   for (Index i = 0; i < feeds.size(); ++i) feed_index.insert(hash_of(feeds[i].account), i);
   seen_index.reserve(seen.size());
   for (std::size_t n = 0; n < seen_count; ++n) {

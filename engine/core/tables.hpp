@@ -28,7 +28,10 @@ inline constexpr Decimal keep_all = Decimal::from_e8(static_cast<i128>(1'000'000
 struct Source {
   Uuid id;
   bool is_channel;
-  std::vector<Index> links;  // not stopped
+  Index scope;                // its limits, in Tables::scopes; none for most
+  Index first_published;      // of channels: open signals, newest first
+  std::uint32_t chain_links;  // of `links`, how many also copy what the engine made
+  std::vector<Index> links;   // not stopped
 };
 
 // An order of a leader's that followers with one size per order have copied: by its first fill.
@@ -40,7 +43,10 @@ struct LeaderOrder {
 
 // What a leader holds of a symbol, by the fills taken since the feed's baseline.
 struct LeaderPosition {
-  Decimal quantity;  // negative: short
+  Decimal quantity;          // of the leader's own trades; negative: short
+  Decimal cost;              // what was paid for it, in quote
+  Decimal chained_quantity;  // of what the engine made for the leader as well; so the next
+  Decimal chained_cost;
   Index source;
   Index symbol;
   std::uint64_t orders_seen;
@@ -85,7 +91,9 @@ struct Link {
   bool only_if_better;
   bool protect;
   bool close_on_stop;
-  std::uint8_t unused[8];
+  bool begun;      // was active once: nothing is synced any more
+  bool close_due;  // was stopped, and what it holds is sold when the account is reconciled
+  std::uint8_t unused[6];
 };
 
 // Terms that few links have, and what is counted for them. Profit is what the link's own orders
@@ -116,6 +124,47 @@ struct RareTerms {
   std::uint8_t unused[15];
 };
 
+// Limits over an account, or over this shard's part of a leader's or channel's followers. Kept when
+// the row is gone, so that it begins anew where it ended.
+struct ScopeTerms {
+  RareTerms terms;  // of which `link` is where the scope is: an account's slot, or a source
+  Uuid id;
+  Decimal order_notional_max;
+  Decimal position_notional_max;
+  std::int64_t valued_ns;  // when profit was last looked at
+  LimitScope scope;
+  bool in_force;
+  std::uint8_t unused[6];
+};
+
+// A signal that a channel published and has not closed: what a link that begins is asked for.
+struct PublishedSignal {
+  SignalId signal;
+  UserId creator;
+  Decimal quantity;
+  Decimal price;
+  Decimal stop_loss;
+  Decimal take_profit;
+  Index source;
+  Index symbol;
+  Index next;  // of the same source; of the free list
+  Venue venue;
+  SignalType type;
+  Side side;
+  bool in_use;
+};
+
+// What a link that began is still to be asked for: as soon as the market's price is known.
+struct PendingSync {
+  SignalId signal;   // nil: what the leader held
+  Decimal quantity;  // of the leader's position; shrinks as the leader sells
+  Decimal price;     // its average
+  Index link;        // none: a free entry
+  Index symbol;
+  Index next_free;
+  std::uint32_t unused;
+};
+
 struct FilterSet {
   std::array<Index, link_symbols_max> symbols;
   Index next_free;
@@ -129,6 +178,7 @@ struct AccountEntry {
   Index first_balance;
   Index first_order;
   Index first_link;          // in the order in which they came
+  Index scope;               // its limits, in Tables::scopes; none for most
   std::int64_t balances_ns;  // when a balance was last told
 };
 
@@ -307,6 +357,7 @@ struct InstrumentEntry {
   std::uint8_t quantity_decimals;
   Touch price;        // what its base asset is valued by
   Decimal quote_usd;  // as told with the price; zero: not known
+  Reference reference;
 };
 
 // A symbol of a link that is set aside until a person releases it.
@@ -343,7 +394,8 @@ struct Deadline {
 template <typename T>
 inline constexpr bool is_dense = std::has_unique_object_representations_v<T>;
 static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> &&
-              is_dense<RareTerms> && is_dense<BalanceEntry> && is_dense<Holding> &&
+              is_dense<RareTerms> && is_dense<ScopeTerms> && is_dense<PublishedSignal> &&
+              is_dense<PendingSync> && is_dense<BalanceEntry> && is_dense<Holding> &&
               is_dense<SignalPosition> && is_dense<Flip> && is_dense<SymbolMapEntry> &&
               is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
@@ -376,6 +428,12 @@ struct Tables {
   Index free_filter = none;
   std::vector<RareTerms> terms;
   Index free_terms = none;
+  std::vector<ScopeTerms> scopes;
+  std::vector<PublishedSignal> published;
+  Index free_published = none;
+  std::vector<PendingSync> syncs;
+  Index free_sync = none;
+  std::uint64_t syncs_open = 0;
   std::vector<AccountEntry> accounts;
   std::vector<BalanceEntry> balances;
   std::vector<Holding> holdings;
@@ -404,9 +462,10 @@ struct Tables {
   // Derived: built again after loading.
   FlatIndex symbol_index, instrument_index, pair_index, source_index, leader_position_index,
       link_index, account_index, holding_index, signal_index, flip_index, order_index, feed_index,
-      seen_index;
+      seen_index, published_index;
   std::vector<Deadline> deadlines;   // a heap, earliest first; entries of other times are void
   std::vector<Index> scratch;        // the order in which one event's followers are served
+  std::vector<Index> matched;        // those of one event's links that it concerns
   std::vector<Index> block_scratch;  // and its blocks of neighbours
   Record record;                     // built in place, zeroed each time
   Intent intent;
@@ -426,6 +485,7 @@ struct Tables {
   [[nodiscard]] Index find_order(OrderKey key) const;
   [[nodiscard]] Index find_feed(AccountId id) const;
   [[nodiscard]] Index find_seen(EventId id) const;
+  [[nodiscard]] Index find_published(SignalId signal) const;
   [[nodiscard]] Index find_kill_switch(const KillSwitch& like) const;
 
   // Finds or adds.
@@ -437,6 +497,9 @@ struct Tables {
   Index balance_of(AccountSlot slot, Index asset);
   Index holding_of(Index link, Index symbol);
   Index signal_of(Index holding, SignalId signal);
+
+  void list_link(Index link);    // into its account's list, as the last
+  void unlist_link(Index link);  // out of it
 
   Index new_order();             // zeroed, life free, in no list
   void list_order(Index order);  // into its account's and its holding's lists

@@ -73,6 +73,9 @@ Event make_event(const QuarantineRelease& p) {
 Event make_event(const SymbolMapping& p) {
   return with_payload(EventKind::symbol_map, p);
 }
+Event make_event(const RiskLimits& p) {
+  return with_payload(EventKind::risk_limits, p);
+}
 Event make_timer() {
   Event event;
   std::memset(static_cast<void*>(&event), 0, sizeof event);
@@ -116,6 +119,8 @@ std::size_t payload_bytes(EventKind kind) {
       return sizeof(QuarantineRelease);
     case EventKind::symbol_map:
       return sizeof(SymbolMapping);
+    case EventKind::risk_limits:
+      return sizeof(RiskLimits);
     case EventKind::timer:
       return 0;
   }
@@ -144,6 +149,8 @@ std::size_t payload_bytes(RecordKind kind) {
       return sizeof(LinkHaltRecord);
     case RecordKind::quarantine:
       return sizeof(QuarantineRecord);
+    case RecordKind::scope_halt:
+      return sizeof(ScopeHaltRecord);
   }
   return 0;
 }

@@ -32,6 +32,7 @@ enum class EventKind : std::uint16_t {
   fence = 14,               // Fence: the process started here; nothing from before is sent blindly
   price = 15,               // Price: what an instrument is worth, now and then
   symbol_map = 16,          // SymbolMapping
+  risk_limits = 19,         // RiskLimits: of an account, a leader, a channel
   sweep = 17,               // Sweep: an account was read back whole
   quarantine_release = 18,  // QuarantineRelease: a person takes the venue's figure as true
 };
@@ -43,6 +44,8 @@ enum class LeaderEventKind : std::uint8_t {
   signal_closed = 4,   // closed, cancelled or expired
   one_click_copy = 5,  // signal_followers row asking for a copy by `target`
   risk_close = 6,      // the engine's own: a limit of `target`'s link sells what the link holds
+  sync = 7,            // the engine's own: `target`'s link begins, and buys what is held already
+  stop_close = 8,      // the engine's own: `target`'s link was stopped, and sells what it holds
   // A resting order of the leader's (`leader_order`) as it now is: quantity of all of it, filled or
   // not, at price. Amended under the same name at the venue; one that gets another name is a cancel
   // and a place. Cancelled: ended by anything but fills (expired, too). That fills have ended it is
@@ -93,6 +96,7 @@ struct LeaderEvent {
       body_hash[2];  // first 16 bytes of SHA-256 of the request, for idempotency; zero from feeds
   ApiKeyId api_key;  // which key sent it; nil from feeds
   EventId alias;     // what the caller's Idempotency-Key makes of it; nil without one
+  bool chained;      // of fills: the engine itself made it, for a link whose follower leads
 };
 
 struct LinkRemove {
@@ -162,6 +166,7 @@ struct Price {
   Symbol symbol;
   Touch touch;
   Decimal quote_usd;  // USD per unit of the quote asset; zero: not known
+  Reference reference;
 };
 
 enum class AccountStateKind : std::uint8_t {
@@ -252,6 +257,7 @@ struct Event {
     Sweep sweep;
     QuarantineRelease quarantine_release;
     SymbolMapping symbol_mapping;
+    RiskLimits risk_limits;
   };
 };
 static_assert(std::is_trivially_copyable_v<Event>);
@@ -276,6 +282,7 @@ static_assert(offsetof(Event, leader) == event_header_bytes);
 [[nodiscard]] Event make_event(const Sweep& payload);
 [[nodiscard]] Event make_event(const QuarantineRelease& payload);
 [[nodiscard]] Event make_event(const SymbolMapping& payload);
+[[nodiscard]] Event make_event(const RiskLimits& payload);
 [[nodiscard]] Event make_timer();
 // Size the kind's payload must have; 0 for kinds without one or unknown.
 [[nodiscard]] std::size_t payload_bytes(EventKind kind);

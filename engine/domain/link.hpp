@@ -31,6 +31,9 @@ enum class LinkStatus : std::uint8_t { active = 1, paused, exits_only, stopped, 
 // everything sold as well.
 enum class DrawdownFrom : std::uint8_t { start = 0, peak = 1 };
 enum class DrawdownAction : std::uint8_t { halt = 0, close = 1 };
+// Over what limits of engine.risk_limits count: all links of an account, or all followers of a
+// leader or channel.
+enum class LimitScope : std::uint8_t { account = 1, leader = 2, channel = 3 };
 enum class SymbolFilter : std::uint8_t { none = 0, allow = 1, deny = 2 };
 // What a link that begins buys of what its leader holds already: nothing, all, or all that costs no
 // more now than it cost the leader.
@@ -43,6 +46,8 @@ enum class SyncOnSubscribe : std::uint8_t { none = 0, all = 1, if_better = 2 };
 [[nodiscard]] std::string_view to_text(DrawdownFrom from);
 [[nodiscard]] std::string_view to_text(SyncOnSubscribe sync);
 [[nodiscard]] std::optional<SyncOnSubscribe> sync_on_subscribe_from_text(std::string_view text);
+[[nodiscard]] std::string_view to_text(LimitScope scope);
+[[nodiscard]] std::optional<LimitScope> limit_scope_from_text(std::string_view text);
 [[nodiscard]] std::string_view to_text(DrawdownAction action);
 [[nodiscard]] std::optional<DrawdownFrom> drawdown_from_from_text(std::string_view text);
 [[nodiscard]] std::optional<DrawdownAction> drawdown_action_from_text(std::string_view text);
@@ -97,6 +102,24 @@ struct CopyLink {
   DrawdownAction drawdown_action;
   std::int64_t version;
   std::array<Symbol, link_symbols_max> symbols;
+};
+
+// One engine.risk_limits row. Members as in CopyLink, over everything of the scope; for leaders and
+// channels each shard keeps its part of them.
+struct RiskLimits {
+  LimitScope scope;
+  DrawdownFrom drawdown_from;
+  DrawdownAction drawdown_action;
+  bool removed;  // the row is gone
+  std::int32_t positions_max;
+  std::int32_t entries_per_minute_max;
+  Uuid id;  // of the account, leader or channel
+  Decimal order_notional_max;
+  Decimal position_notional_max;
+  Decimal exposure_usd_max;
+  Decimal daily_loss_usd_max;
+  Decimal drawdown_usd_max;
+  std::int64_t risk_epoch;
 };
 
 // One user_exchanges row, without its credentials.

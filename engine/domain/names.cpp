@@ -123,6 +123,14 @@ std::string_view to_text(Reason reason) {
       return "no_quantity";
     case Reason::no_price:
       return "no_price";
+    case Reason::price_worse:
+      return "price_worse";
+    case Reason::no_reference:
+      return "no_reference";
+    case Reason::price_collar:
+      return "price_collar";
+    case Reason::self_trade:
+      return "self_trade";
     case Reason::no_stop:
       return "no_stop";
     case Reason::equity_unknown:
@@ -143,6 +151,22 @@ std::string_view to_text(Reason reason) {
       return "daily_loss";
     case Reason::drawdown:
       return "drawdown";
+    case Reason::account_positions:
+      return "account_positions";
+    case Reason::account_entry_rate:
+      return "account_entry_rate";
+    case Reason::account_daily_loss:
+      return "account_daily_loss";
+    case Reason::account_drawdown:
+      return "account_drawdown";
+    case Reason::leader_positions:
+      return "leader_positions";
+    case Reason::leader_entry_rate:
+      return "leader_entry_rate";
+    case Reason::leader_daily_loss:
+      return "leader_daily_loss";
+    case Reason::leader_drawdown:
+      return "leader_drawdown";
     case Reason::price_filter:
       return "price_filter";
     case Reason::order_notional:
@@ -151,6 +175,18 @@ std::string_view to_text(Reason reason) {
       return "position_notional";
     case Reason::exposure:
       return "exposure";
+    case Reason::account_order_notional:
+      return "account_order_notional";
+    case Reason::account_position_notional:
+      return "account_position_notional";
+    case Reason::account_exposure:
+      return "account_exposure";
+    case Reason::leader_order_notional:
+      return "leader_order_notional";
+    case Reason::leader_position_notional:
+      return "leader_position_notional";
+    case Reason::leader_exposure:
+      return "leader_exposure";
     case Reason::copy_amount:
       return "copy_amount";
     case Reason::event_notional:
@@ -188,9 +224,15 @@ bool is_retryable(Reason reason) {
     case Reason::not_reconciled:
     case Reason::venue_halted:
     case Reason::no_price:
+    case Reason::price_worse:
+    case Reason::no_reference:
+    case Reason::price_collar:
+    case Reason::self_trade:
     case Reason::no_stop:
     case Reason::equity_unknown:
     case Reason::entry_rate:
+    case Reason::account_entry_rate:
+    case Reason::leader_entry_rate:
     case Reason::not_valued:
     case Reason::rate_budget:
     case Reason::session_down:
@@ -214,6 +256,18 @@ std::string_view to_text(Cap cap) {
       return "position_notional";
     case Cap::exposure:
       return "exposure";
+    case Cap::account_order_notional:
+      return "account_order_notional";
+    case Cap::account_position_notional:
+      return "account_position_notional";
+    case Cap::account_exposure:
+      return "account_exposure";
+    case Cap::leader_order_notional:
+      return "leader_order_notional";
+    case Cap::leader_position_notional:
+      return "leader_position_notional";
+    case Cap::leader_exposure:
+      return "leader_exposure";
     case Cap::balance:
       return "balance";
     case Cap::held:
@@ -338,6 +392,20 @@ std::string_view to_text(DrawdownFrom from) {
   }
   return "?";
 }
+std::string_view to_text(LimitScope scope) {
+  switch (scope) {
+    case LimitScope::account:
+      return "account";
+    case LimitScope::leader:
+      return "leader";
+    case LimitScope::channel:
+      return "channel";
+  }
+  return "?";
+}
+std::optional<LimitScope> limit_scope_from_text(std::string_view text) {
+  return find(text, std::array{LimitScope::account, LimitScope::leader, LimitScope::channel});
+}
 std::string_view to_text(DrawdownAction action) {
   switch (action) {
     case DrawdownAction::halt:
@@ -404,6 +472,10 @@ std::string_view to_text(LeaderEventKind kind) {
       return "order_amended";
     case LeaderEventKind::order_cancelled:
       return "order_cancelled";
+    case LeaderEventKind::sync:
+      return "sync";
+    case LeaderEventKind::stop_close:
+      return "stop_close";
   }
   return "?";
 }

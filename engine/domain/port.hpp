@@ -91,6 +91,8 @@ class TouchSink {
  public:
   virtual ~TouchSink() = default;
   virtual void on_touch(Venue venue, const Symbol& symbol, const Touch& touch) = 0;
+  // The venue's average price over minutes, however the touch moves.
+  virtual void on_reference(Venue venue, const Symbol& symbol, const Reference& reference) = 0;
 };
 
 // One api_keys row as ingress needs it.
@@ -126,6 +128,7 @@ class ChangeSink {
   virtual void on_channel(ChannelId id, UserId creator, bool active) = 0;
   virtual void on_kill_switch(const KillSwitch& kill_switch) = 0;
   virtual void on_symbol_mapping(const SymbolMapping& mapping) = 0;
+  virtual void on_risk_limits(const RiskLimits& limits) = 0;
   // Signals, updates and one-click copies written by the platform. False: full, ask again.
   [[nodiscard]] virtual bool on_leader_event(const LeaderEvent& event) = 0;
   // Everything that was in the database when the loader started (or started over) has been told;

@@ -26,6 +26,10 @@ enum class Reason : std::uint8_t {
   not_mirrored,           // a leader's resting order that the link does not follow
   no_quantity,            // nothing to size by
   no_price,               // no fresh touch to cap the price or to value the order with
+  price_worse,            // only_if_better: the market asks more than the leader paid
+  no_reference,           // price_collar_bps_max, and the venue's average price is not known now
+  price_collar,           // priced further from the venue's average than price_collar_bps_max
+  self_trade,             // would meet a resting order of another link of the account
   no_stop,                // sized by risk, and the signal has no stop below its price
   equity_unknown,         // sized by worth, and the leader's or follower's is not known now
   no_position,            // spot sell with nothing held
@@ -36,16 +40,30 @@ enum class Reason : std::uint8_t {
   not_valued,             // limited in USD, and a price or rate for that is not known now
   daily_loss,             // daily_loss_usd_max is lost
   drawdown,               // drawdown_usd_max was reached; until released
-  price_filter,           // outside the venue's price range
-  order_notional,         // capped to nothing by order_notional_max
-  position_notional,      // capped to nothing by position_notional_max
-  exposure,               // capped to nothing by exposure_usd_max
-  copy_amount,            // capped to nothing by copy_amount
-  event_notional,         // aggregate of one event over all followers
-  balance,                // not enough free balance at the cap price
-  rate_budget,            // the venue's budget is spent
-  session_down,           // no connection to the venue
-  overload,               // shed: the engine or its queue was full
+  account_positions,      // the same limits, of the account over all its links
+  account_entry_rate,
+  account_daily_loss,
+  account_drawdown,
+  leader_positions,  // and of the leader or channel over all followers, this shard's part
+  leader_entry_rate,
+  leader_daily_loss,
+  leader_drawdown,
+  price_filter,       // outside the venue's price range
+  order_notional,     // capped to nothing by order_notional_max
+  position_notional,  // capped to nothing by position_notional_max
+  exposure,           // capped to nothing by exposure_usd_max
+  account_order_notional,
+  account_position_notional,
+  account_exposure,
+  leader_order_notional,
+  leader_position_notional,
+  leader_exposure,
+  copy_amount,     // capped to nothing by copy_amount
+  event_notional,  // aggregate of one event over all followers
+  balance,         // not enough free balance at the cap price
+  rate_budget,     // the venue's budget is spent
+  session_down,    // no connection to the venue
+  overload,        // shed: the engine or its queue was full
   // what the venue said
   rejected,       // refused by positive evidence; see the venue code
   not_filled,     // accepted and ended with nothing filled
@@ -69,6 +87,12 @@ enum class Cap : std::uint8_t {
   order_notional,
   position_notional,
   exposure,
+  account_order_notional,
+  account_position_notional,
+  account_exposure,
+  leader_order_notional,
+  leader_position_notional,
+  leader_exposure,
   balance,
   held,       // an exit never sells more than the link holds
   venue_max,  // the venue's maximum quantity or notional

@@ -21,6 +21,7 @@ enum class RecordKind : std::uint16_t {
   account_state = 8,  // AccountState
   link_halt = 9,      // LinkHaltRecord: a limit stopped a link, or it was released
   quarantine = 10,    // QuarantineRecord: a link's symbol was set aside, as it is now, or released
+  scope_halt = 11,    // ScopeHaltRecord: the same of an account, a leader, a channel
 };
 
 struct LeaderEventRecord {
@@ -151,6 +152,22 @@ struct QuarantineRecord {
   std::int64_t time_ns;         // of this change
 };
 
+// Of leaders and channels each shard tells its own part.
+struct ScopeHaltRecord {
+  LimitScope scope;
+  bool halted;  // false: released
+  Reason reason;
+  DrawdownAction action;
+  std::uint16_t shard;
+  Uuid id;      // of the account, leader or channel
+  UserId user;  // whose account; the leader; nil for channels
+  std::int64_t risk_epoch;
+  Decimal limit_usd;
+  Decimal from_usd;
+  Decimal profit_usd;
+  std::int64_t time_ns;
+};
+
 struct Record {
   RecordKind kind;
   std::uint16_t shard;
@@ -168,6 +185,7 @@ struct Record {
     AccountState account_state;
     LinkHaltRecord link_halt;
     QuarantineRecord quarantine;
+    ScopeHaltRecord scope_halt;
   };
 };
 static_assert(std::is_trivially_copyable_v<Record>);

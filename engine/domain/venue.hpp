@@ -113,6 +113,12 @@ struct Touch {
   std::int64_t time_ns;
 };
 
+// The venue's own average price over minutes: what the touch is measured against. Zero: unknown.
+struct Reference {
+  Decimal price;
+  std::int64_t time_ns;
+};
+
 // "BTC/USDT" -> base "BTC", quote "USDT"; empty when the text has not that shape.
 struct SymbolParts {
   std::string_view base;

@@ -23,7 +23,11 @@ class PriceFeed {
   const TouchBoard& board_;
   const UsdRates& usd_rates_;
   EventSink& sink_;
-  std::map<std::pair<Venue, std::string>, Touch> told_;
+  struct Told {
+    Touch touch;
+    Reference reference;
+  };
+  std::map<std::pair<Venue, std::string>, Told> told_;
 };
 
 }  // namespace oneclick

@@ -55,6 +55,9 @@ bool Router::try_push(const Event& event) {
       return one(event.sweep.account);
     case EventKind::quarantine_release:
       return one(event.quarantine_release.account);
+    case EventKind::risk_limits:
+      return event.risk_limits.scope == LimitScope::account ? one(AccountId{event.risk_limits.id})
+                                                            : push_to_all(event);
     case EventKind::leader:
     case EventKind::link_remove:
     case EventKind::instrument:

@@ -43,22 +43,53 @@ TouchBoard::Entry* TouchBoard::add(Venue venue, const Symbol& symbol) {
   return &entries_[i];
 }
 
-void TouchBoard::on_touch(Venue venue, const Symbol& symbol, const Touch& touch) {
-  Entry* entry = find(venue, symbol.view());
-  if (entry == nullptr) entry = add(venue, symbol);
-  if (entry == nullptr) return;
-  std::array<std::uint64_t, words> raw;
-  std::memcpy(raw.data(), &touch, sizeof touch);
-  const std::uint32_t version = entry->version.load(std::memory_order_relaxed);
-  entry->version.store(version + 1, std::memory_order_relaxed);
+TouchBoard::Entry* TouchBoard::of(Venue venue, const Symbol& symbol) {
+  Entry* const entry = find(venue, symbol.view());
+  return entry == nullptr ? add(venue, symbol) : entry;
+}
+
+template <typename T>
+void TouchBoard::Cell<T>::write(const T& value) {
+  std::array<std::uint64_t, sizeof(T) / sizeof(std::uint64_t)> bytes;
+  std::memcpy(bytes.data(), &value, sizeof value);
+  const std::uint32_t version = version_.load(std::memory_order_relaxed);
+  version_.store(version + 1, std::memory_order_relaxed);
   // Release on every word: a reader that sees one of them also sees the odd version before it.
-  for (std::size_t i = 0; i < words; ++i) entry->value[i].store(raw[i], std::memory_order_release);
-  entry->version.store(version + 2, std::memory_order_release);
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    words_[i].store(bytes[i], std::memory_order_release);
+  version_.store(version + 2, std::memory_order_release);
+}
+
+template <typename T>
+T TouchBoard::Cell<T>::read() const {
+  std::array<std::uint64_t, sizeof(T) / sizeof(std::uint64_t)> bytes;
+  for (;;) {
+    const std::uint32_t before = version_.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      bytes[i] = words_[i].load(std::memory_order_acquire);
+    if ((before & 1) == 0 && version_.load(std::memory_order_relaxed) == before) break;
+  }
+  T out;
+  std::memcpy(static_cast<void*>(&out), bytes.data(), sizeof out);
+  return out;
+}
+
+void TouchBoard::on_touch(Venue venue, const Symbol& symbol, const Touch& touch) {
+  if (Entry* const entry = of(venue, symbol); entry != nullptr) entry->touch.write(touch);
+}
+
+void TouchBoard::on_reference(Venue venue, const Symbol& symbol, const Reference& reference) {
+  if (Entry* const entry = of(venue, symbol); entry != nullptr) entry->reference.write(reference);
 }
 
 Touch TouchBoard::touch(Venue venue, std::string_view symbol) const {
   const Entry* const entry = find(venue, symbol);
-  return entry == nullptr ? Touch{} : read(*entry);
+  return entry == nullptr ? Touch{} : entry->touch.read();
+}
+
+Reference TouchBoard::reference(Venue venue, std::string_view symbol) const {
+  const Entry* const entry = find(venue, symbol);
+  return entry == nullptr ? Reference{} : entry->reference.read();
 }
 
 void TouchBoard::for_each(
@@ -66,20 +97,9 @@ void TouchBoard::for_each(
   for (std::size_t i = 0; i <= mask_; ++i) {
     const Entry& entry = entries_[i];
     if (!entry.used.load(std::memory_order_acquire)) continue;
-    if (const Touch touch = read(entry); touch.time_ns != 0) each(entry.venue, entry.symbol, touch);
+    if (const Touch touch = entry.touch.read(); touch.time_ns != 0)
+      each(entry.venue, entry.symbol, touch);
   }
-}
-
-Touch TouchBoard::read(const Entry& entry) {
-  std::array<std::uint64_t, words> raw;
-  for (;;) {
-    const std::uint32_t before = entry.version.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < words; ++i) raw[i] = entry.value[i].load(std::memory_order_acquire);
-    if ((before & 1) == 0 && entry.version.load(std::memory_order_relaxed) == before) break;
-  }
-  Touch out;
-  std::memcpy(&out, raw.data(), sizeof out);
-  return out;
 }
 
 }  // namespace oneclick

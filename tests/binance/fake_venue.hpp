@@ -278,6 +278,9 @@ class RecordingSink : public EventSink, public TouchSink {
   void on_touch(Venue, const Symbol& symbol, const Touch& touch) override {
     touches.emplace_back(symbol, touch);
   }
+  void on_reference(Venue, const Symbol& symbol, const Reference& reference) override {
+    references.emplace_back(symbol, reference);
+  }
   [[nodiscard]] std::vector<OrderUpdate> updates() const {
     std::vector<OrderUpdate> out;
     for (const Event& e : events)
@@ -310,6 +313,7 @@ class RecordingSink : public EventSink, public TouchSink {
   bool full = false;
   std::deque<Event> events;
   std::vector<std::pair<Symbol, Touch>> touches;
+  std::vector<std::pair<Symbol, Reference>> references;
 };
 
 class VenueTest : public ::testing::Test {

@@ -37,7 +37,8 @@ class Equity : public testing::Test {
     w_.give(make_event(Price{.venue = Venue::binance,
                              .symbol = Symbol::cut(symbol),
                              .touch = {.bid = dec(bid), .ask = dec(ask), .time_ns = w_.now_ns},
-                             .quote_usd = Decimal{}}));
+                             .quote_usd = Decimal{},
+                             .reference = {}}));
   }
   void tell_prices() {
     tell_price("BTC/USDT", "99", "101");
@@ -167,7 +168,8 @@ TEST_F(Equity, OldPricesDoNotReplaceNewOnes) {
   Price late{.venue = Venue::binance,
              .symbol = btc,
              .touch = {.bid = dec("1"), .ask = dec("1"), .time_ns = w_.now_ns - 1},
-             .quote_usd = Decimal{}};
+             .quote_usd = Decimal{},
+             .reference = {}};
   EXPECT_FALSE(w_.core.would_change(make_event(late)));
   late.symbol = Symbol::cut("NOT/HERE");
   late.touch.time_ns = w_.now_ns + 1;

@@ -29,7 +29,8 @@ class Limits : public testing::Test {
     w_.give(make_event(Price{.venue = Venue::binance,
                              .symbol = Symbol::cut(std::string(base) + "/USDT"),
                              .touch = {.bid = dec(bid), .ask = dec(ask), .time_ns = w_.now_ns},
-                             .quote_usd = dec(usd)}));
+                             .quote_usd = dec(usd),
+                             .reference = {}}));
   }
   void tell_prices(const char* usd = "1") {
     tell("BTC", "100", "100", usd);

@@ -27,6 +27,7 @@ class RecordingChanges final : public ChangeSink {
     std::map<std::string, std::pair<UserId, bool>> channels;
     std::vector<KillSwitch> switches;
     std::vector<SymbolMapping> mappings;
+    std::map<std::string, RiskLimits> limits;  // by "scope id"
     std::vector<LeaderEvent> events;
     std::vector<std::string> invalid;  // "table row problem"
     int snapshots = 0;
@@ -69,6 +70,16 @@ class RecordingChanges final : public ChangeSink {
   }
   void on_symbol_mapping(const SymbolMapping& m) override {
     change([&](State& s) { s.mappings.push_back(m); });
+  }
+  void on_risk_limits(const RiskLimits& l) override {
+    change([&](State& s) {
+      const std::string name = std::string(to_text(l.scope)) + " " + l.id.to_text();
+      if (l.removed) {
+        s.limits.erase(name);
+      } else {
+        s.limits[name] = l;
+      }
+    });
   }
   bool on_leader_event(const LeaderEvent& e) override {
     bool taken = false;
