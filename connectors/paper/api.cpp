@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "connectors/paper/placement.hpp"
+
 namespace oneclick::paper {
 
 namespace {
@@ -20,37 +22,11 @@ ApiError bad(int code, std::string message) {
   return {400, code, std::move(message)};
 }
 
-std::string text(const Params& p, const char* name) {
-  const auto found = p.find(name);
-  return found == p.end() ? std::string() : found->second;
-}
-
-std::expected<Decimal, ApiError> decimal(const Params& p, const char* name) {
-  const std::string value = text(p, name);
-  if (value.empty()) return Decimal{};
-  const auto parsed = Decimal::parse(value);
-  if (!parsed && parsed.error() == DecimalError::too_fine)
-    return std::unexpected(bad(-1111, fmt::format("Parameter '{}' has too much precision.", name)));
-  if (!parsed || parsed->is_negative())
-    return std::unexpected(
-        bad(-1100, fmt::format("Illegal characters found in parameter '{}'; legal range is "
-                               "'^([0-9]{{1,20}})(\\.[0-9]{{1,20}})?$'.",
-                               name)));
-  return *parsed;
-}
-
-std::int64_t integer(const Params& p, const char* name, std::int64_t otherwise) {
-  const std::string value = text(p, name);
-  std::int64_t out = otherwise;
-  std::from_chars(value.data(), value.data() + value.size(), out);
-  return out;
-}
-
 // The first whole-number parameter that is none. recvWindow may have decimals.
 std::optional<ApiError> bad_number(const Params& p) {
   for (const char* const name : {"orderId", "timestamp", "recvWindow", "limit", "fromId",
-                                 "startTime", "endTime", "subscriptionId"}) {
-    const std::string value = text(p, name);
+                                 "startTime", "endTime", "subscriptionId", "orderListId"}) {
+    const std::string value = text_of(p, name);
     const bool fine = value.size() <= 18 && std::ranges::all_of(value, [&](char c) {
                         return (c >= '0' && c <= '9') || (c == '.' && name[0] == 'r');
                       });
@@ -62,81 +38,28 @@ std::optional<ApiError> bad_number(const Params& p) {
   return std::nullopt;
 }
 
-ApiError not_required(const char* name) {
-  return bad(-1106, fmt::format("Parameter '{}' sent when not required.", name));
-}
-
-std::expected<Placement, ApiError> placement_of(const Params& p, Account& account) {
-  Placement out{};
-  out.account = &account;
-  for (const char* name : {"symbol", "side", "type"})
-    if (text(p, name).empty())
-      return std::unexpected(bad(
-          -1102, fmt::format("Mandatory parameter '{}' was not sent, was empty/null, or malformed.",
-                             name)));
-  out.symbol = text(p, "symbol");
-  const auto side = side_from_text(text(p, "side"));
-  if (!side || (text(p, "side") != "BUY" && text(p, "side") != "SELL"))
-    return std::unexpected(bad(-1117, "Invalid side."));
-  out.side = *side;
-  const std::string type = text(p, "type");
-  if (type == "LIMIT") {
-    out.type = Type::limit;
-  } else if (type == "MARKET") {
-    out.type = Type::market;
-  } else if (type == "LIMIT_MAKER") {
-    out.type = Type::limit_maker;
-  } else {
-    return std::unexpected(bad(-1116, "Invalid orderType."));
-  }
-  const std::string tif = text(p, "timeInForce");
-  if (out.type == Type::limit && tif.empty())
-    return std::unexpected(bad(
-        -1102, "Mandatory parameter 'timeInForce' was not sent, was empty/null, or malformed."));
-  if (out.type != Type::limit && !tif.empty()) return std::unexpected(not_required("timeInForce"));
-  if (!tif.empty() && tif != "GTC" && tif != "IOC" && tif != "FOK")
-    return std::unexpected(bad(-1115, "Invalid timeInForce."));
-  out.tif = tif == "IOC" ? Tif::ioc : tif == "FOK" ? Tif::fok : Tif::gtc;
-  for (const auto& [name, target] : {std::pair{"quantity", &out.quantity},
-                                     {"quoteOrderQty", &out.quote_quantity},
-                                     {"price", &out.price}}) {
-    const auto value = decimal(p, name);
-    if (!value) return std::unexpected(value.error());
-    *target = *value;
-  }
-  if (out.type != Type::market && !out.price.is_positive())
-    return std::unexpected(
-        bad(-1102, "Mandatory parameter 'price' was not sent, was empty/null, or malformed."));
-  if (!out.quantity.is_positive() &&
-      !(out.type == Type::market && out.quote_quantity.is_positive()))
-    return std::unexpected(
-        bad(-1102, "Mandatory parameter 'quantity' was not sent, was empty/null, or malformed."));
-  if (out.type == Type::market && !text(p, "price").empty())
-    return std::unexpected(not_required("price"));
-  if (out.type != Type::market && !text(p, "quoteOrderQty").empty())
-    return std::unexpected(not_required("quoteOrderQty"));
-  if (out.quantity.is_positive() && out.quote_quantity.is_positive())
-    return std::unexpected(bad(-1128, "Combination of optional parameters invalid."));
-  out.client_id = text(p, "newClientOrderId");
-  return out;
-}
-
 // Weights as the venue lists them; successful order requests cost none.
 std::uint32_t weight_of(const std::string& operation, const Params& p) {
-  const bool all_symbols = text(p, "symbol").empty();
+  const bool all_symbols = text_of(p, "symbol").empty();
   if (operation == "order.place" || operation == "order.cancel" || operation == "order.test" ||
-      operation == "openOrders.cancelAll")
+      operation == "openOrders.cancelAll" || operation == "orderList.place.oco" ||
+      operation == "orderList.cancel")
     return 0;
-  if (operation == "order.status") return 4;
+  if (operation == "order.status" || operation == "orderList.status" ||
+      operation == "order.amend.keepPriority")
+    return 4;
   if (operation == "openOrders.status") return all_symbols ? 80 : 6;
-  if (operation == "account.status" || operation == "allOrders" || operation == "exchangeInfo")
+  if (operation == "openOrderLists.status") return 6;
+  if (operation == "account.status" || operation == "allOrders" || operation == "exchangeInfo" ||
+      operation == "allOrderLists")
     return 20;
-  if (operation == "myTrades") return text(p, "orderId").empty() ? 20 : 5;
+  if (operation == "myTrades") return text_of(p, "orderId").empty() ? 20 : 5;
   if (operation == "depth") {
-    const std::int64_t limit = integer(p, "limit", 100);
+    const std::int64_t limit = integer_of(p, "limit", 100);
     return limit <= 100 ? 5 : limit <= 500 ? 25 : limit <= 1'000 ? 50 : 250;
   }
   if (operation == "ticker.24hr") return all_symbols ? 80 : 2;
+  if (operation == "avgPrice") return 2;
   if (operation == "ticker.book" || operation == "ticker.price") return all_symbols ? 4 : 2;
   if (operation.starts_with("userDataStream") || operation.starts_with("session") ||
       operation == "connect")
@@ -156,17 +79,20 @@ std::string symbol_json(const SymbolRules& s) {
   return fmt::format(
       R"({{"symbol":"{0}","status":"TRADING","baseAsset":"{1}","baseAssetPrecision":8,"quoteAsset":"{2}","quotePrecision":8,)"
       R"("quoteAssetPrecision":8,"baseCommissionPrecision":8,"quoteCommissionPrecision":8,)"
-      R"("orderTypes":["LIMIT","LIMIT_MAKER","MARKET"],"icebergAllowed":false,"ocoAllowed":false,"otoAllowed":false,)"
-      R"("quoteOrderQtyMarketAllowed":true,"allowTrailingStop":false,"cancelReplaceAllowed":false,"isSpotTradingAllowed":true,)"
+      R"("orderTypes":["LIMIT","LIMIT_MAKER","MARKET","STOP_LOSS","STOP_LOSS_LIMIT","TAKE_PROFIT","TAKE_PROFIT_LIMIT"],)"
+      R"("icebergAllowed":false,"ocoAllowed":true,"otoAllowed":false,"opoAllowed":false,"quoteOrderQtyMarketAllowed":true,)"
+      R"("allowTrailingStop":false,"cancelReplaceAllowed":false,"amendAllowed":true,"isSpotTradingAllowed":true,)"
       R"("isMarginTradingAllowed":false,"filters":[{{"filterType":"PRICE_FILTER","minPrice":"{3}","maxPrice":"{4}","tickSize":"{5}"}},)"
       R"({{"filterType":"LOT_SIZE","minQty":"{6}","maxQty":"{7}","stepSize":"{8}"}},)"
       R"({{"filterType":"MARKET_LOT_SIZE","minQty":"0.00000000","maxQty":"{9}","stepSize":"0.00000000"}},)"
       R"({{"filterType":"NOTIONAL","minNotional":"{10}","applyMinToMarket":true,"maxNotional":"{11}","applyMaxToMarket":false,"avgPriceMins":0}},)"
-      R"({{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{12}}}],"permissions":[],"permissionSets":[["SPOT"]],)"
-      R"("defaultSelfTradePreventionMode":"NONE","allowedSelfTradePreventionModes":["NONE"]}})",
+      R"({{"filterType":"MAX_NUM_ORDERS","maxNumOrders":{12}}},{{"filterType":"MAX_NUM_ALGO_ORDERS","maxNumAlgoOrders":{13}}},)"
+      R"({{"filterType":"MAX_NUM_ORDER_LISTS","maxNumOrderLists":{14}}}],"permissions":[],"permissionSets":[["SPOT"]],)"
+      R"("defaultSelfTradePreventionMode":"NONE","allowedSelfTradePreventionModes":["NONE","EXPIRE_TAKER","EXPIRE_MAKER","EXPIRE_BOTH"]}})",
       s.name, s.base, s.quote, fixed(s.price_min), fixed(s.price_max), fixed(s.tick),
       fixed(s.quantity_min), fixed(s.quantity_max), fixed(s.step), fixed(s.market_quantity_max),
-      fixed(s.notional_min), fixed(notional_max), open_orders_max);
+      fixed(s.notional_min), fixed(notional_max), open_orders_max, algo_orders_max,
+      order_lists_max);
 }
 
 std::string rate_limit_rules(const Limits& l) {
@@ -184,12 +110,14 @@ bool Api::needs_signature(const std::string& o) {
   return o == "order.place" || o == "order.test" || o == "order.cancel" || o == "order.status" ||
          o == "allOrders" || o == "openOrders.status" || o == "openOrders.cancelAll" ||
          o == "account.status" || o == "myTrades" || o == "userDataStream.subscribe.signature" ||
+         o == "orderList.place.oco" || o == "orderList.cancel" || o == "orderList.status" ||
+         o == "openOrderLists.status" || o == "allOrderLists" || o == "order.amend.keepPriority" ||
          o == "session.logon";
 }
 
 bool Api::is_known(const std::string& o) {
   return needs_signature(o) || o == "ping" || o == "time" || o == "exchangeInfo" || o == "depth" ||
-         o == "ticker.book" || o == "ticker.price" || o == "ticker.24hr";
+         o == "ticker.book" || o == "ticker.price" || o == "ticker.24hr" || o == "avgPrice";
 }
 
 std::uint32_t Api::weight_used(std::int64_t now_ms) const {
@@ -259,13 +187,13 @@ Signed Api::check_signature(const std::string& api_key, const std::string& paylo
                           std::span<const std::uint8_t, 64>(raw->data(), 64));
   }
   if (!good) return {nullptr, bad(-1022, "Signature for this request is not valid.")};
-  std::int64_t timestamp = integer(params, "timestamp", -1);
+  std::int64_t timestamp = integer_of(params, "timestamp", -1);
   if (timestamp < 0)
     return {
         nullptr,
         bad(-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed.")};
   if (timestamp > 100'000'000'000'000) timestamp /= 1'000;  // microseconds
-  const std::int64_t window = integer(params, "recvWindow", receive_window_ms);
+  const std::int64_t window = integer_of(params, "recvWindow", receive_window_ms);
   if (window > receive_window_ms_max)
     return {nullptr, bad(-1131, "recvWindow must be less than 60000")};
   if (timestamp >= now_ms + 1'000)
@@ -294,6 +222,7 @@ Result Api::dispatch(const std::string& o, const Params& p, Account* account, st
   if (o == "ticker.book") return book_ticker(p);
   if (o == "ticker.price") return price_ticker(p);
   if (o == "ticker.24hr") return day_ticker(p, now_ms);
+  if (o == "avgPrice") return average_price(p, now_ms);
   if (account == nullptr)
     return std::unexpected(
         bad(-1102, "Mandatory parameter 'apiKey' was not sent, was empty/null, or malformed."));
@@ -306,6 +235,12 @@ Result Api::dispatch(const std::string& o, const Params& p, Account* account, st
   if (o == "allOrders") return orders(p, *account, false);
   if (o == "account.status") return account_status(*account);
   if (o == "myTrades") return trades(p, *account);
+  if (o == "orderList.place.oco") return place_pair(p, *account, now_ms);
+  if (o == "orderList.cancel") return cancel_list(p, *account, now_ms);
+  if (o == "orderList.status") return list_status(p, *account);
+  if (o == "openOrderLists.status") return lists(p, *account, true);
+  if (o == "allOrderLists") return lists(p, *account, false);
+  if (o == "order.amend.keepPriority") return amend(p, *account, now_ms);
   return std::unexpected(bad(-1000, "Unknown method"));
 }
 
@@ -338,22 +273,22 @@ Result Api::place(const Params& p, Account& account, std::int64_t now_ms, bool t
     account.give_back(1, now_ms);  // only placed orders count
     return std::unexpected(placed.error());
   }
-  const std::string type = text(p, "newOrderRespType");
-  return order_json(**placed, exchange_, type.empty() ? "FULL" : type, false);
+  // MARKET and LIMIT orders use FULL by default, others ACK (web-socket-api.md, order.place).
+  const std::string type = text_of(p, "newOrderRespType");
+  const bool full = placement->type == Type::limit || placement->type == Type::market;
+  return order_json(**placed, exchange_, !type.empty() ? type : full ? "FULL" : "ACK", false);
 }
 
 Result Api::cancel(const Params& p, Account& account, std::int64_t now_ms) {
   const auto canceled =
-      exchange_.cancel(account, text(p, "symbol"), integer(p, "orderId", 0),
-                       text(p, "origClientOrderId"), text(p, "newClientOrderId"), now_ms);
+      exchange_.cancel(account, text_of(p, "symbol"), integer_of(p, "orderId", 0),
+                       text_of(p, "origClientOrderId"), text_of(p, "newClientOrderId"), now_ms);
   if (!canceled) return std::unexpected(canceled.error());
-  std::string out = order_json(**canceled, exchange_, "RESULT", false);
-  out.insert(1, fmt::format(R"("origClientOrderId":"{}",)", (*canceled)->original_client_id));
-  return out;
+  return canceled_json(**canceled);
 }
 
 Result Api::cancel_all(const Params& p, Account& account, std::int64_t now_ms) {
-  const std::string symbol = text(p, "symbol");
+  const std::string symbol = text_of(p, "symbol");
   if (exchange_.symbol(symbol) == nullptr) return std::unexpected(bad(-1121, "Invalid symbol."));
   std::vector<std::int64_t> open;
   for (const auto& [client_id, id] : account.open_by_client_id)
@@ -364,29 +299,28 @@ Result Api::cancel_all(const Params& p, Account& account, std::int64_t now_ms) {
   std::string list;
   for (const std::int64_t id : open) {
     const auto canceled = exchange_.cancel(account, symbol, id, "", "", now_ms);
-    if (canceled)
-      list += (list.empty() ? "" : ",") + order_json(**canceled, exchange_, "RESULT", false);
+    if (canceled) list += (list.empty() ? "" : ",") + canceled_json(**canceled);
   }
   return "[" + list + "]";
 }
 
 Result Api::status(const Params& p, Account& account) {
-  const auto found = exchange_.find(account, text(p, "symbol"), integer(p, "orderId", 0),
-                                    text(p, "origClientOrderId"));
+  const auto found = exchange_.find(account, text_of(p, "symbol"), integer_of(p, "orderId", 0),
+                                    text_of(p, "origClientOrderId"));
   if (!found) return std::unexpected(found.error());
   return order_json(**found, exchange_, "RESULT", true);
 }
 
 Result Api::orders(const Params& p, Account& account, bool open_only) {
-  const std::string symbol = text(p, "symbol");
+  const std::string symbol = text_of(p, "symbol");
   if (!open_only && symbol.empty())
     return std::unexpected(
         bad(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."));
   if (!symbol.empty() && exchange_.symbol(symbol) == nullptr)
     return std::unexpected(bad(-1121, "Invalid symbol."));
   const auto limit = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(integer(p, "limit", open_only ? 1'000'000 : 500), 1, 1'000'000));
-  const std::int64_t from = integer(p, "orderId", 0), since = integer(p, "startTime", 0);
+      std::clamp<std::int64_t>(integer_of(p, "limit", open_only ? 1'000'000 : 500), 1, 1'000'000));
+  const std::int64_t from = integer_of(p, "orderId", 0), since = integer_of(p, "startTime", 0);
   std::vector<std::string> rows;
   std::vector<std::int64_t> open;
   for (const auto& [client_id, id] : account.open_by_client_id) open.push_back(id);
@@ -407,12 +341,13 @@ Result Api::orders(const Params& p, Account& account, bool open_only) {
 }
 
 Result Api::trades(const Params& p, Account& account) {
-  const std::string symbol = text(p, "symbol");
+  const std::string symbol = text_of(p, "symbol");
   if (exchange_.symbol(symbol) == nullptr) return std::unexpected(bad(-1121, "Invalid symbol."));
-  const std::int64_t order = integer(p, "orderId", 0), from = integer(p, "fromId", 0);
-  const std::int64_t since = integer(p, "startTime", 0), until = integer(p, "endTime", INT64_MAX);
+  const std::int64_t order = integer_of(p, "orderId", 0), from = integer_of(p, "fromId", 0);
+  const std::int64_t since = integer_of(p, "startTime", 0),
+                     until = integer_of(p, "endTime", INT64_MAX);
   const auto limit =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(integer(p, "limit", 500), 1, 1'000));
+      static_cast<std::size_t>(std::clamp<std::int64_t>(integer_of(p, "limit", 500), 1, 1'000));
   std::vector<std::string> rows;
   for (const std::size_t i : account.fills) {
     const Fill& f = exchange_.fills()[i];
@@ -451,7 +386,7 @@ Result Api::account_status(Account& account) {
 }
 
 Result Api::exchange_info(const Params& p, std::int64_t now_ms) const {
-  const std::string one = text(p, "symbol"), several = text(p, "symbols");
+  const std::string one = text_of(p, "symbol"), several = text_of(p, "symbols");
   std::string list;
   for (const SymbolRules& s : exchange_.symbols())
     if ((one.empty() || s.name == one) &&
@@ -464,10 +399,10 @@ Result Api::exchange_info(const Params& p, std::int64_t now_ms) const {
 }
 
 Result Api::depth(const Params& p) const {
-  const SymbolRules* const s = exchange_.symbol(text(p, "symbol"));
+  const SymbolRules* const s = exchange_.symbol(text_of(p, "symbol"));
   if (s == nullptr) return std::unexpected(bad(-1121, "Invalid symbol."));
   const auto limit =
-      static_cast<std::size_t>(std::clamp<std::int64_t>(integer(p, "limit", 100), 1, 5'000));
+      static_cast<std::size_t>(std::clamp<std::int64_t>(integer_of(p, "limit", 100), 1, 5'000));
   return fmt::format(R"({{"lastUpdateId":{},"bids":{},"asks":{}}})", exchange_.update_id(*s),
                      level_json(exchange_.depth(*s, Side::buy, limit)),
                      level_json(exchange_.depth(*s, Side::sell, limit)));
@@ -478,7 +413,7 @@ namespace {
 // One symbol gives an object, none gives a list of all.
 template <typename Row>
 Result per_symbol(const Exchange& exchange, const Params& p, Row row) {
-  const std::string one = text(p, "symbol");
+  const std::string one = text_of(p, "symbol");
   if (!one.empty()) {
     const SymbolRules* const s = exchange.symbol(one);
     if (s == nullptr) return std::unexpected(bad(-1121, "Invalid symbol."));

@@ -70,6 +70,14 @@ class Api {
   [[nodiscard]] Result price_ticker(const Params& params) const;
   [[nodiscard]] Result day_ticker(const Params& params, std::int64_t now_ms) const;
   [[nodiscard]] std::optional<ApiError> take_order_slot(Account& account, std::int64_t now_ms);
+  // api_lists.cpp
+  [[nodiscard]] Result place_pair(const Params& params, Account& account, std::int64_t now_ms);
+  [[nodiscard]] Result cancel_list(const Params& params, Account& account, std::int64_t now_ms);
+  [[nodiscard]] Result list_status(const Params& params, Account& account);
+  [[nodiscard]] Result lists(const Params& params, Account& account, bool open_only);
+  [[nodiscard]] Result amend(const Params& params, Account& account, std::int64_t now_ms);
+  [[nodiscard]] Result average_price(const Params& params, std::int64_t now_ms) const;
+  [[nodiscard]] std::string canceled_json(const Order& order) const;
 
   Exchange& exchange_;
   const Limits limits_;
@@ -87,6 +95,11 @@ class Api {
                                      std::string_view response_type, bool as_query);
 [[nodiscard]] std::string execution_json(const Order& order, std::string_view execution,
                                          const Fill* fill, std::int64_t now_ms);
+// response_type: of its orders' reports; empty: without them.
+[[nodiscard]] std::string list_json(const OrderList& list, const Exchange& exchange,
+                                    std::string_view response_type);
+[[nodiscard]] std::string list_event_json(const OrderList& list, std::string_view status,
+                                          std::int64_t now_ms);
 [[nodiscard]] std::string balances_json(const Account& account,
                                         const std::vector<std::string>& assets,
                                         std::int64_t now_ms);

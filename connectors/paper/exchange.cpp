@@ -7,19 +7,9 @@ namespace oneclick::paper {
 namespace {
 
 constexpr std::size_t levels_behind_touch = 40;
-constexpr const char* bad_client_id =
-    "Illegal characters found in parameter 'newClientOrderId'; legal range is "
-    "'^[a-zA-Z0-9-_.:/]{1,36}$'.";
 
 std::optional<ApiError> bad(int code, std::string message) {
   return ApiError{.http_status = 400, .code = code, .message = std::move(message)};
-}
-
-bool valid_client_id(const std::string& id) {
-  return id.size() <= 36 && std::ranges::all_of(id, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  c == '-' || c == '_' || c == '.' || c == ':' || c == '/';
-         });
 }
 
 Side other(Side side) {
@@ -48,45 +38,16 @@ bool walk(const std::vector<Level>& levels, Resting at, Resting end, bool ascend
 
 }  // namespace
 
-std::string_view to_text(Status status) {
-  switch (status) {
-    case Status::created:
-    case Status::open:
-      return "NEW";
-    case Status::partially_filled:
-      return "PARTIALLY_FILLED";
-    case Status::filled:
-      return "FILLED";
-    case Status::canceled:
-      return "CANCELED";
-    case Status::expired:
-      return "EXPIRED";
-    case Status::rejected:
-      return "REJECTED";
-  }
-  return "?";
-}
-std::string_view to_text(Type type) {
-  switch (type) {
-    case Type::limit:
-      return "LIMIT";
-    case Type::market:
-      return "MARKET";
-    case Type::limit_maker:
-      return "LIMIT_MAKER";
-  }
-  return "?";
-}
-std::string_view to_text(Tif tif) {
-  switch (tif) {
-    case Tif::gtc:
-      return "GTC";
-    case Tif::ioc:
-      return "IOC";
-    case Tif::fok:
-      return "FOK";
-  }
-  return "?";
+std::optional<ApiError> bad_client_id(const std::string& id) {
+  const bool valid = id.size() <= 36 && std::ranges::all_of(id, [](char c) {
+                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                              (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' ||
+                              c == ':' || c == '/';
+                     });
+  if (valid) return std::nullopt;
+  return bad(-1100,
+             "Illegal characters found in parameter 'newClientOrderId'; legal range is "
+             "'^[a-zA-Z0-9-_.:/]{1,36}$'.");
 }
 
 Exchange::Exchange(std::vector<SymbolRules> symbols, std::int32_t taker_fee_bps,
@@ -153,6 +114,9 @@ void Exchange::set_market(const std::string& name, Level bid, Level ask, std::in
   }
   ++book.update_id;
   match_resting(*s, now_ms);
+  // The recorded market trades at its bid.
+  note_price(book, bid.price, now_ms);
+  trigger(*s, now_ms);
   listener_.on_touch(*s);
 }
 
@@ -199,7 +163,7 @@ std::vector<Level> Exchange::depth(const SymbolRules& s, Side side, std::size_t 
 }
 
 bool Exchange::crosses(const Order& order, Decimal price) const {
-  if (order.type == Type::market) return true;
+  if (!is_priced(order.type)) return true;
   return order.side == Side::buy ? price <= order.price : price >= order.price;
 }
 
@@ -210,7 +174,11 @@ Exchange::Found Exchange::matches(const Order& order) const {
   Found out;
   out.ran_out =
       each_offer(*order.symbol, other(order.side), [&](Decimal price, Decimal offered, Order* m) {
-        if (!crosses(order, price)) return false;
+        if (!crosses(order, price) || !(by_money ? money : left).is_positive()) return false;
+        if (m != nullptr && m->account == order.account && order.self_trade != SelfTrade::none) {
+          out.list.push_back({price, Decimal{}, m, true});
+          return order.self_trade == SelfTrade::expire_maker;
+        }
         Decimal quantity = min(offered, left);
         if (by_money) {
           quantity = min(offered, round_to_step(div(money, price, Round::down), order.symbol->step,
@@ -220,7 +188,7 @@ Exchange::Found Exchange::matches(const Order& order) const {
           left -= quantity;
         }
         if (!quantity.is_positive()) return false;
-        out.list.push_back({price, quantity, m});
+        out.list.push_back({price, quantity, m, false});
         out.quantity += quantity;
         out.cost += mul(quantity, price, Round::up);
         return true;
@@ -229,10 +197,12 @@ Exchange::Found Exchange::matches(const Order& order) const {
 }
 
 std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules& s) const {
-  if (!valid_client_id(p.client_id)) return bad(-1100, bad_client_id);
-  const bool priced = p.type != Type::market;
-  if (priced && (!p.price.is_positive() || p.price < s.price_min || p.price > s.price_max ||
-                 !is_multiple(p.price, s.tick)))
+  if (const auto wrong = bad_client_id(p.client_id)) return wrong;
+  const bool priced = is_priced(p.type), contingent = is_contingent(p.type);
+  const auto outside = [&s](Decimal price) {
+    return price < s.price_min || price > s.price_max || !is_multiple(price, s.tick);
+  };
+  if ((priced && outside(p.price)) || (contingent && outside(p.stop_price)))
     return bad(-1013, "Filter failure: PRICE_FILTER");
   const bool by_money = !priced && p.quote_quantity.is_positive();
   if (!by_money && (p.quantity < s.quantity_min || p.quantity > s.quantity_max ||
@@ -241,7 +211,10 @@ std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules&
   if (!by_money && !priced && p.quantity > s.market_quantity_max)
     return bad(-1013, "Filter failure: MARKET_LOT_SIZE");
   const auto touch = depth(s, other(p.side), 1);
-  const Decimal at = priced ? p.price : touch.empty() ? Decimal{} : touch.front().price;
+  const Decimal at = priced          ? p.price
+                     : contingent    ? p.stop_price
+                     : touch.empty() ? Decimal{}
+                                     : touch.front().price;
   const Decimal notional = by_money ? p.quote_quantity : mul(p.quantity, at, Round::down);
   const bool known = by_money || at.is_positive();  // an empty book gives a market order no price
   if ((known && notional < s.notional_min) || (priced && notional > notional_max))
@@ -249,13 +222,23 @@ std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules&
   if (by_money && at.is_positive() &&
       round_to_step(div(p.quote_quantity, at, Round::down), s.step, Round::down) < s.quantity_min)
     return bad(-1013, "Filter failure: LOT_SIZE");
+  const auto open_of = [&](auto counts) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(p.account->open_by_client_id, [&](const auto& open) {
+          const Order& o = orders_[static_cast<std::size_t>(open.second - 1)];
+          return o.symbol == &s && counts(o);
+        }));
+  };
   if (p.account->open_by_client_id.size() >= open_orders_max &&
-      std::ranges::count_if(p.account->open_by_client_id, [&](const auto& open) {
-        return orders_[static_cast<std::size_t>(open.second - 1)].symbol == &s;
-      }) >= static_cast<std::ptrdiff_t>(open_orders_max))
+      open_of([](const Order&) { return true; }) >= open_orders_max)
     return bad(-2010, "Filter failure: MAX_NUM_ORDERS");
+  if (contingent && p.account->open_by_client_id.size() >= algo_orders_max &&
+      open_of([](const Order& o) { return is_contingent(o.type); }) >= algo_orders_max)
+    return bad(-2010, "Filter failure: MAX_NUM_ALGO_ORDERS");
   if (!p.client_id.empty() && p.account->open_by_client_id.contains(p.client_id))
     return bad(-2010, "Duplicate order sent.");
+  if (contingent && reached(p.type, p.side, p.stop_price, last_price(s)))
+    return bad(-2010, "Order would trigger immediately.");
   if (p.type == Type::limit_maker && !touch.empty() &&
       (p.side == Side::buy ? p.price >= touch.front().price : p.price <= touch.front().price))
     return bad(-2010, "Order would immediately match and take.");
@@ -265,7 +248,7 @@ std::optional<ApiError> Exchange::refusal(const Placement& p, const SymbolRules&
 std::optional<ApiError> Exchange::funds_refusal(const Placement& p, const SymbolRules& s) {
   Decimal needed;
   if (p.type != Type::market) {
-    needed = p.side == Side::sell ? p.quantity : mul(p.quantity, p.price, Round::up);
+    needed = set_aside(p);
   } else {
     Order order;
     order.symbol = &s;
@@ -279,9 +262,22 @@ std::optional<ApiError> Exchange::funds_refusal(const Placement& p, const Symbol
       needed = order.by_money() ? p.quote_quantity : found.cost;
     }
   }
+  return balance_refusal(p, s, needed);
+}
+
+std::optional<ApiError> Exchange::balance_refusal(const Placement& p, const SymbolRules& s,
+                                                  Decimal needed) {
   if (p.account->balances[p.side == Side::sell ? s.base : s.quote].free < needed)
     return bad(-2010, "Account has insufficient balance for requested action.");
   return std::nullopt;
+}
+
+// Of the base what it sells, of the quote what it may cost: at its limit, or at its stop price
+// where it has none.
+Decimal Exchange::set_aside(const Placement& p) {
+  return p.side == Side::sell
+             ? p.quantity
+             : mul(p.quantity, is_priced(p.type) ? p.price : p.stop_price, Round::up);
 }
 
 std::expected<Order*, ApiError> Exchange::check(const Placement& p) {
@@ -295,27 +291,41 @@ std::expected<Order*, ApiError> Exchange::place(const Placement& p, std::int64_t
   if (const auto checked = check(p); !checked) return checked;
   const SymbolRules* const s = symbol(p.symbol);
   if (const auto why = funds_refusal(p, *s)) return std::unexpected(*why);
+  Order& order = enter(p, *s, now_ms);
+  lock(order);
+  listener_.on_execution(order, "NEW", nullptr);
+  if (is_contingent(order.type)) {
+    wait(order);
+  } else {
+    take(order, now_ms);
+  }
+  tell_balances(order);
+  trigger(*s, now_ms);
+  return &order;
+}
+
+Order& Exchange::enter(const Placement& p, const SymbolRules& s, std::int64_t now_ms) {
   Order& order = orders_.emplace_back();
   order.id = static_cast<std::int64_t>(orders_.size());
   order.client_id = order.original_client_id =
       p.client_id.empty() ? "paper" + std::to_string(order.id) : p.client_id;
   order.account = p.account;
-  order.symbol = s;
+  order.symbol = &s;
   order.side = p.side;
   order.type = p.type;
   order.tif = p.tif;
+  order.self_trade = p.self_trade;
   order.price = p.price;
+  order.stop_price = p.stop_price;
   order.quantity = p.quantity;
   order.quote_quantity = p.quote_quantity;
   order.time_ms = order.updated_ms = now_ms;
+  if (!is_contingent(p.type)) order.working_ms = now_ms;
   order.status = Status::open;
   p.account->orders.push_back(order.id);
-  p.account->newest_by_client_id[s->name + '|' + order.client_id] = order.id;
-  lock(order);
-  listener_.on_execution(order, "NEW", nullptr);
-  take(order, now_ms);
-  tell_balances(order);
-  return &order;
+  p.account->newest_by_client_id[s.name + '|' + order.client_id] = order.id;
+  p.account->open_by_client_id[order.client_id] = order.id;
+  return order;
 }
 
 void Exchange::take(Order& order, std::int64_t now_ms) {
@@ -329,10 +339,14 @@ void Exchange::take(Order& order, std::int64_t now_ms) {
                                           found.list.back().price, Round::down),
                                       order.symbol->step, Round::down);
   }
-  if (order.tif == Tif::fok && order.type == Type::limit && found.quantity < order.quantity)
-    return end(order, Status::expired, "EXPIRED", now_ms);
+  if (order.tif == Tif::fok && is_priced(order.type) && found.quantity < order.quantity)
+    return expire(order, "UNFILLED_FOK_ORDER_EXPIRED", now_ms);
   Book& book = books_[order.symbol->name];
   for (const Match& m : found.list) {
+    if (m.own) {
+      prevent(order, *m.maker, now_ms);
+      continue;
+    }
     const std::int64_t trade_id = next_trade_id_++;
     if (m.maker != nullptr) {
       fill(*m.maker, m.price, m.quantity, true, trade_id, now_ms);
@@ -347,8 +361,8 @@ void Exchange::take(Order& order, std::int64_t now_ms) {
   }
   if (!found.list.empty()) listener_.on_touch(*order.symbol);
   if (!order.is_open()) return;
-  if (order.type == Type::market || order.tif != Tif::gtc)
-    return end(order, Status::expired, "EXPIRED", now_ms);
+  if (!is_priced(order.type)) return expire(order, "INSUFFICIENT_LIQUIDITY", now_ms);
+  if (order.tif != Tif::gtc) return expire(order, "UNFILLED_IOC_QUANTITY_EXPIRED", now_ms);
   rest(order);
 }
 
@@ -363,6 +377,8 @@ void Exchange::consume(Book& book, Side side, Decimal price, Decimal quantity) {
 void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
                     std::int64_t trade_id, std::int64_t now_ms) {
   const SymbolRules& s = *order.symbol;
+  leave_list(order, now_ms);
+  note_price(books_[s.name], price, now_ms);
   // Down: what is paid in parts never adds up to more than what was set aside for the whole.
   const Decimal quote = mul(price, quantity, Round::down);
   Fill& f = fills_.emplace_back();
@@ -395,24 +411,30 @@ void Exchange::fill(Order& order, Decimal price, Decimal quantity, bool maker,
   received.free += (buys ? quantity : quote) - f.commission;
   order.status = order.remaining().is_positive() ? Status::partially_filled : Status::filled;
   // Bought below its limit: the difference is free again at once.
-  if (order.type != Type::market) release(order, order.locked - locked_for(order));
+  if (order.type != Type::market) release(order, max(order.locked - locked_for(order), Decimal{}));
   if (order.status == Status::filled) order.account->open_by_client_id.erase(order.client_id);
   listener_.on_execution(order, "TRADE", &f);
+  settle_list(order, now_ms);
 }
 
 Decimal Exchange::locked_for(const Order& order) {
-  return order.side == Side::buy ? mul(order.remaining(), order.price, Round::up)
-                                 : order.remaining();
+  return order.side == Side::buy
+             ? mul(order.remaining(), is_priced(order.type) ? order.price : order.stop_price,
+                   Round::up)
+             : order.remaining();
 }
 
 void Exchange::lock(Order& order) {
-  order.account->open_by_client_id[order.client_id] = order.id;
-  if (order.type == Type::market) return;  // pays from what is free: it never rests
-  const bool buys = order.side == Side::buy;
-  order.locked = locked_for(order);
-  Balance& b = order.account->balances[buys ? order.symbol->quote : order.symbol->base];
-  b.free -= order.locked;
-  b.locked += order.locked;
+  // One at the market pays from what is free: it never rests.
+  if (order.type != Type::market) lock(order, locked_for(order));
+}
+
+void Exchange::lock(Order& order, Decimal amount) {
+  order.locked = amount;
+  Balance& b =
+      order.account->balances[order.side == Side::buy ? order.symbol->quote : order.symbol->base];
+  b.free -= amount;
+  b.locked += amount;
 }
 
 void Exchange::release(Order& order, Decimal amount) {
@@ -431,6 +453,7 @@ void Exchange::rest(Order& order) {
 }
 
 void Exchange::unrest(Order& order) {
+  if (order.working_ms < 0) return stop_waiting(order);
   Book& book = books_[order.symbol->name];
   auto& resting = order.side == Side::buy ? book.resting_bids : book.resting_asks;
   const auto level = resting.find(order.price);
@@ -446,6 +469,7 @@ void Exchange::end(Order& order, Status status, std::string_view execution, std:
   release(order, order.locked);
   order.account->open_by_client_id.erase(order.original_client_id);
   listener_.on_execution(order, execution, nullptr);
+  settle_list(order, now_ms);
 }
 
 std::expected<Order*, ApiError> Exchange::find(Account& account, const std::string& name,
@@ -476,7 +500,7 @@ std::expected<Order*, ApiError> Exchange::cancel(Account& account, const std::st
                                                  const std::string& client_id,
                                                  const std::string& new_client_id,
                                                  std::int64_t now_ms) {
-  if (!valid_client_id(new_client_id)) return std::unexpected(*bad(-1100, bad_client_id));
+  if (const auto wrong = bad_client_id(new_client_id)) return std::unexpected(*wrong);
   auto found = find(account, name, order_id, client_id);
   if (!found) {
     if (found.error().code == -2013)
@@ -485,9 +509,20 @@ std::expected<Order*, ApiError> Exchange::cancel(Account& account, const std::st
   }
   Order& order = **found;
   if (!order.is_open()) return std::unexpected(ApiError{400, -2011, "Unknown order sent."});
-  unrest(order);
-  order.client_id = new_client_id.empty() ? "cancel" + std::to_string(order.id) : new_client_id;
-  end(order, Status::canceled, "CANCELED", now_ms);
+  const std::string cancel_id =
+      new_client_id.empty() ? "cancel" + std::to_string(order.id) : new_client_id;
+  // Cancelling one of a pair cancels the pair.
+  const auto cancel_one = [&](Order& o) {
+    if (!o.is_open()) return;
+    unrest(o);
+    o.client_id = cancel_id;
+    end(o, Status::canceled, "CANCELED", now_ms);
+  };
+  if (order.list == nullptr) {
+    cancel_one(order);
+  } else {
+    for (Order* const leg : order.list->legs) cancel_one(*leg);
+  }
   tell_balances(order);
   listener_.on_touch(*order.symbol);
   return &order;

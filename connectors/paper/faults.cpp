@@ -35,13 +35,29 @@ bool concerns_events(FaultKind kind) {
 
 constexpr std::string_view any_operation = "any";
 constexpr std::string_view all_queries = "queries";
-constexpr std::array<std::string_view, 4> changes{"order.place", "order.test", "order.cancel",
-                                                  "openOrders.cancelAll"};
-constexpr std::array<std::string_view, 12> queries{
-    "order.status",   "openOrders.status", "allOrders",
-    "account.status", "myTrades",          "ping",
-    "time",           "exchangeInfo",      "depth",
-    "ticker.book",    "ticker.price",      "ticker.24hr"};
+constexpr std::array<std::string_view, 7> changes{"order.place",
+                                                  "order.test",
+                                                  "order.cancel",
+                                                  "openOrders.cancelAll",
+                                                  "orderList.place.oco",
+                                                  "orderList.cancel",
+                                                  "order.amend.keepPriority"};
+constexpr std::array<std::string_view, 16> queries{"order.status",
+                                                   "openOrders.status",
+                                                   "allOrders",
+                                                   "account.status",
+                                                   "myTrades",
+                                                   "ping",
+                                                   "time",
+                                                   "exchangeInfo",
+                                                   "depth",
+                                                   "ticker.book",
+                                                   "ticker.price",
+                                                   "ticker.24hr",
+                                                   "orderList.status",
+                                                   "openOrderLists.status",
+                                                   "allOrderLists",
+                                                   "avgPrice"};
 
 bool strikes(const Fault& fault, std::string_view operation) {
   if (fault.operation == any_operation) return true;
@@ -75,12 +91,13 @@ bool is_fault_operation(std::string_view text) {
 }
 
 template <typename Concerns>
-std::optional<Fault> Faults::strike(const std::string& account, const std::string& client_order_id,
-                                    Concerns concerns) {
+std::optional<Fault> Faults::strike(const std::string& account,
+                                    const std::vector<std::string>& client_ids, Concerns concerns) {
   for (Fault& f : faults_) {
     if (f.count == 0 || !concerns(f)) continue;
     if (!f.account.empty() && f.account != account) continue;
-    if (!f.client_order_id.empty() && f.client_order_id != client_order_id) continue;
+    if (!f.client_order_id.empty() && std::ranges::count(client_ids, f.client_order_id) == 0)
+      continue;
     if (f.probability < 1 && std::uniform_real_distribution<>(0, 1)(random_) >= f.probability)
       continue;
     if (f.count > 0) --f.count;
@@ -92,14 +109,14 @@ std::optional<Fault> Faults::strike(const std::string& account, const std::strin
 
 std::optional<Fault> Faults::strike_request(const std::string& operation,
                                             const std::string& account,
-                                            const std::string& client_order_id) {
-  return strike(account, client_order_id,
+                                            const std::vector<std::string>& client_ids) {
+  return strike(account, client_ids,
                 [&](const Fault& f) { return !concerns_events(f.kind) && strikes(f, operation); });
 }
 
 std::optional<Fault> Faults::strike_events(const std::string& account,
                                            const std::string& client_order_id) {
-  return strike(account, client_order_id, [](const Fault& f) { return concerns_events(f.kind); });
+  return strike(account, {client_order_id}, [](const Fault& f) { return concerns_events(f.kind); });
 }
 
 }  // namespace oneclick::paper

@@ -50,18 +50,19 @@ class Faults {
   void replace(std::vector<Fault> faults);
   // How often each kind struck since the faults were replaced, as a JSON object.
   [[nodiscard]] std::string struck_json() const;
-  // The first that strikes this request of this account (empty: nobody's); counts it.
+  // The first that strikes this request of this account (empty: nobody's), which is about any of
+  // these orders; counts it.
   [[nodiscard]] std::optional<Fault> strike_request(const std::string& operation,
                                                     const std::string& account,
-                                                    const std::string& client_order_id);
+                                                    const std::vector<std::string>& client_ids);
   // The first that strikes what the account is told of this order; counts it.
   [[nodiscard]] std::optional<Fault> strike_events(const std::string& account,
                                                    const std::string& client_order_id);
 
  private:
   template <typename Concerns>
-  std::optional<Fault> strike(const std::string& account, const std::string& client_order_id,
-                              Concerns concerns);
+  std::optional<Fault> strike(const std::string& account,
+                              const std::vector<std::string>& client_ids, Concerns concerns);
 
   std::vector<Fault> faults_;
   std::map<std::string_view, std::int64_t> struck_;  // by the kind's name

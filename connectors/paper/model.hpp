@@ -1,8 +1,9 @@
-// What the exchange knows: symbols with their rules, accounts with their balances, orders and
-// fills.
+// What the exchange knows: symbols with their rules, accounts with their balances, orders, pairs of
+// orders and fills.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -42,7 +44,9 @@ struct Account {
   std::map<std::string, std::int64_t>
       open_by_client_id;             // among open orders only, as the venue does
   std::vector<std::int64_t> orders;  // all, in order
-  std::vector<std::size_t> fills;    // indices into Ledger::fills
+  std::vector<std::int64_t> lists;
+  std::map<std::string, std::int64_t> open_lists_by_client_id;
+  std::vector<std::size_t> fills;                                     // indices into Ledger::fills
   std::unordered_map<std::string, std::int64_t> newest_by_client_id;  // "SYMBOL|client id"
   // Unfilled order count of this ten-second window and this day (UTC), as the venue counts: every
   // placed order adds one, its first fill takes one away, five where it was a maker's; never below
@@ -62,7 +66,23 @@ struct Account {
   }
 };
 
-enum class Type : std::uint8_t { limit, market, limit_maker };
+enum class Type : std::uint8_t {
+  limit,
+  market,
+  limit_maker,
+  stop_loss,
+  stop_loss_limit,
+  take_profit,
+  take_profit_limit
+};
+// Has a limit; the others trade at whatever the book offers.
+[[nodiscard]] constexpr bool is_priced(Type type) {
+  return type != Type::market && type != Type::stop_loss && type != Type::take_profit;
+}
+// Waits until the last traded price reaches its stop price ("algo" orders in the venue's filters).
+[[nodiscard]] constexpr bool is_contingent(Type type) {
+  return type >= Type::stop_loss;
+}
 enum class Tif : std::uint8_t { gtc, ioc, fok };
 enum class Status : std::uint8_t {
   created,
@@ -71,8 +91,13 @@ enum class Status : std::uint8_t {
   filled,
   canceled,
   expired,
+  expired_in_match,  // by self-trade prevention
   rejected
 };
+// What happens to an order that would trade with its own account (faqs/stp_faq.md).
+enum class SelfTrade : std::uint8_t { none, expire_taker, expire_maker, expire_both };
+
+struct OrderList;
 
 struct Order {
   std::int64_t id = 0;
@@ -83,10 +108,16 @@ struct Order {
   Type type = Type::market;
   Tif tif = Tif::gtc;
   Status status = Status::created;
-  Decimal price{}, quantity{}, quote_quantity{};
+  SelfTrade self_trade = SelfTrade::none;
+  OrderList* list = nullptr;  // the pair it is part of
+  Decimal price{}, stop_price{}, quantity{}, quote_quantity{};
   Decimal executed{}, cumulative_quote{};
   Decimal locked{};  // what is still set aside of the balance it pays with
   std::int64_t time_ms = 0, updated_ms = 0;
+  std::int64_t working_ms = -1;    // when it went on the book; -1 while it waits for its stop
+  std::string_view expiry_reason;  // why it expired, as the venue names it
+  Decimal prevented{};             // what self-trade prevention took, and with whom
+  std::int64_t prevented_match = 0, counter_order = 0;
   std::vector<std::size_t> fills;
   [[nodiscard]] Decimal remaining() const { return quantity - executed; }
   // A market order for an amount of quote; its quantity is known when it has been matched.
@@ -96,6 +127,17 @@ struct Order {
   [[nodiscard]] bool is_open() const {
     return status == Status::open || status == Status::partially_filled;
   }
+};
+
+// Two orders of one quantity, of which one can be filled: what either does ends the other.
+struct OrderList {
+  std::int64_t id = 0;
+  std::string client_id;
+  Account* account = nullptr;
+  const SymbolRules* symbol = nullptr;
+  std::array<Order*, 2> legs{};  // above, below
+  std::int64_t time_ms = 0, updated_ms = 0;
+  bool is_open = true;
 };
 
 struct Fill {
@@ -116,5 +158,6 @@ struct ApiError {
 [[nodiscard]] std::string_view to_text(Status status);
 [[nodiscard]] std::string_view to_text(Type type);
 [[nodiscard]] std::string_view to_text(Tif tif);
+[[nodiscard]] std::string_view to_text(SelfTrade mode);
 
 }  // namespace oneclick::paper

@@ -6,10 +6,10 @@
 // Administration (Authorization: Bearer <admin_token>):
 //   GET  /admin/ledger            the ledger as JSON: accounts[{id, balances}], orders[{order_id,
 //                                 client_order_id, account, symbol, side, type, time_in_force,
-//                                 price, orig_qty, executed_qty, cum_quote, status, time}],
-//                                 fills[{trade_id, order_id, client_order_id, account, symbol,
-//                                 side, price, qty, quote_qty, commission, commission_asset, maker,
-//                                 time}]
+//                                 price, orig_qty, executed_qty, cum_quote, status, time,
+//                                 stop_price, order_list_id}], fills[{trade_id, order_id,
+//                                 client_order_id, account, symbol, side, price, qty, quote_qty,
+//                                 commission, commission_asset, maker, time}]
 //   POST /admin/accounts {"id","api_key","api_secret"|"public_key","balances":{"USDT":"1000"}} POST
 //   /admin/deposits          {"account","asset","amount"} POST /admin/prices
 //   {"symbol","bid","bid_quantity","ask","ask_quantity"} POST /admin/accounts/revoke   {"account"}

@@ -20,6 +20,7 @@ std::string operation_of(const std::string& method, const std::string& path) {
       {{"GET", "/api/v3/ticker/bookTicker"}, "ticker.book"},
       {{"GET", "/api/v3/ticker/price"}, "ticker.price"},
       {{"GET", "/api/v3/ticker/24hr"}, "ticker.24hr"},
+      {{"GET", "/api/v3/avgPrice"}, "avgPrice"},
       {{"POST", "/api/v3/order"}, "order.place"},
       {{"POST", "/api/v3/order/test"}, "order.test"},
       {{"DELETE", "/api/v3/order"}, "order.cancel"},
@@ -27,6 +28,12 @@ std::string operation_of(const std::string& method, const std::string& path) {
       {{"GET", "/api/v3/openOrders"}, "openOrders.status"},
       {{"DELETE", "/api/v3/openOrders"}, "openOrders.cancelAll"},
       {{"GET", "/api/v3/allOrders"}, "allOrders"},
+      {{"PUT", "/api/v3/order/amend/keepPriority"}, "order.amend.keepPriority"},
+      {{"POST", "/api/v3/orderList/oco"}, "orderList.place.oco"},
+      {{"DELETE", "/api/v3/orderList"}, "orderList.cancel"},
+      {{"GET", "/api/v3/orderList"}, "orderList.status"},
+      {{"GET", "/api/v3/openOrderList"}, "openOrderLists.status"},
+      {{"GET", "/api/v3/allOrderList"}, "allOrderLists"},
       {{"GET", "/api/v3/account"}, "account.status"},
       {{"GET", "/api/v3/myTrades"}, "myTrades"},
   };
@@ -126,7 +133,11 @@ ExchangeListener Service::listener() {
                 queue_event(a, "", balances_json(a, assets, now_ms()));
               },
           .on_touch = [this](const SymbolRules& s) { send_touch(s); },
-          .on_trade = [this](const Fill& f) { send_trade(f); }};
+          .on_trade = [this](const Fill& f) { send_trade(f); },
+          .on_list =
+              [this](const OrderList& list, std::string_view status) {
+                queue_event(*list.account, "", list_event_json(list, status, now_ms()));
+              }};
 }
 
 std::expected<void, std::string> Service::open() {
@@ -164,7 +175,15 @@ std::expected<void, std::string> Service::open() {
   if (!server) return std::unexpected(server.error());
   server_ = std::move(*server);
   for (std::size_t i = 0; i < playbacks_.size(); ++i) tick(i);
+  averages_timer_ = reactor_.make_timer();
+  tell_averages();
   return {};
+}
+
+// "Update Speed: 1000ms" (web-socket-streams.md, Average Price).
+void Service::tell_averages() {
+  for (const SymbolRules& s : exchange_.symbols()) send_average(s);
+  averages_timer_->start(1'000'000'000, [this] { tell_averages(); });
 }
 
 // The present figure into the book, the next one when it is due. A constant price is told again
@@ -352,7 +371,10 @@ net::WsAccept Service::on_upgrade(const net::ServerRequest& request) {
   }
   accept.on_open = [this, streams, combined](const Peer& peer) {
     stream_sessions_[peer->id()] = {.peer = peer, .streams = streams, .combined = combined};
-    for (const SymbolRules& s : exchange_.symbols()) send_touch(s, peer->id());
+    for (const SymbolRules& s : exchange_.symbols()) {
+      send_touch(s, peer->id());
+      send_average(s, peer->id());
+    }
   };
   accept.on_message = [this](const Peer& peer, std::string_view message, std::int64_t) {
     on_stream_message(peer, message);
@@ -418,12 +440,17 @@ void Service::on_api_message(const Peer& peer, std::string_view message) {
   send_events();
 }
 
-// The order's own name is given when it is placed, and named when it is cancelled or asked for.
+// The order's own name is given when it is placed, and named when it is cancelled or asked for; a
+// pair's request is about either order, or about the list.
 std::optional<Fault> Service::fault_of(const std::string& operation, const Params& params,
                                        const Account* account) {
-  return faults_.strike_request(
-      operation, account == nullptr ? std::string() : account->id,
-      value_of(params, operation == "order.place" ? "newClientOrderId" : "origClientOrderId"));
+  std::vector<std::string> names{"origClientOrderId"};
+  if (operation == "order.place") names = {"newClientOrderId"};
+  if (operation == "orderList.cancel") names = {"listClientOrderId"};
+  if (operation == "orderList.place.oco")
+    names = {"aboveClientOrderId", "belowClientOrderId", "listClientOrderId"};
+  for (std::string& name : names) name = value_of(params, name);
+  return faults_.strike_request(operation, account == nullptr ? std::string() : account->id, names);
 }
 
 void Service::misbehave(const Fault& fault, const Struck& request) {
@@ -586,7 +613,10 @@ void Service::on_stream_message(const Peer& peer, std::string_view message) {
   }
   peer->send(fmt::format(R"({{"result":null,"id":{}}})", request->id));
   if (request->method == "SUBSCRIBE")
-    for (const SymbolRules& s : exchange_.symbols()) send_touch(s, peer->id());
+    for (const SymbolRules& s : exchange_.symbols()) {
+      send_touch(s, peer->id());
+      send_average(s, peer->id());
+    }
 }
 
 void Service::send_stream(const std::string& stream, const std::string& data,
@@ -610,6 +640,16 @@ void Service::send_touch(const SymbolRules& s, std::optional<std::uint64_t> only
               fmt::format(R"({{"u":{},"s":"{}","b":"{}","B":"{}","a":"{}","A":"{}"}})",
                           exchange_.update_id(s), s.name, fixed(bids[0].price),
                           fixed(bids[0].quantity), fixed(asks[0].price), fixed(asks[0].quantity)),
+              only);
+}
+
+void Service::send_average(const SymbolRules& s, std::optional<std::uint64_t> only) {
+  if (stream_sessions_.empty()) return;
+  const Exchange::Average average = exchange_.average(s, now_ms());
+  if (!average.price.is_positive()) return;
+  send_stream(lower(s.name) + "@avgprice",
+              fmt::format(R"({{"e":"avgPrice","E":{},"s":"{}","i":"5m","w":"{}","T":{}}})",
+                          now_ms(), s.name, fixed(average.price), average.last_trade_ms),
               only);
 }
 

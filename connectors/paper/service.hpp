@@ -62,6 +62,8 @@ class Service final : public PaperExchange {
   void send_stream(const std::string& stream, const std::string& data,
                    std::optional<std::uint64_t> only = std::nullopt);
   void send_touch(const SymbolRules& symbol, std::optional<std::uint64_t> only = std::nullopt);
+  void send_average(const SymbolRules& symbol, std::optional<std::uint64_t> only = std::nullopt);
+  void tell_averages();
   void send_trade(const Fill& fill);
 
   // A request and its ways out.
@@ -97,6 +99,7 @@ class Service final : public PaperExchange {
   std::vector<AccountEvent> events_;
   std::vector<Playback> playbacks_;
   std::vector<std::unique_ptr<net::Reactor::Timer>> timers_;
+  std::unique_ptr<net::Reactor::Timer> averages_timer_;
   std::map<std::uint64_t, std::unique_ptr<net::Reactor::Timer>> delayed_;
   std::uint64_t next_delayed_ = 0;
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
