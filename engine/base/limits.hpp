@@ -28,6 +28,8 @@ inline constexpr std::size_t scopes_max =
 inline constexpr std::size_t published_signals_max = 1 << 16;
 inline constexpr std::size_t syncs_max = 1
                                          << 20;  // waiting for a price; further ones are not synced
+inline constexpr std::size_t ghosts_max =
+    1 << 12;  // open orders nobody knows; more are cancelled, and their fills not recorded
 
 // Fan-out: intents leave in batches that begin small, so that the first followers do not wait.
 inline constexpr std::size_t fanout_batch_first = 2;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/base/limits.hpp"
+#include "engine/core/reconcile.hpp"
 #include "engine/core/registry.hpp"
 
 namespace oneclick::core {
@@ -280,6 +281,7 @@ std::string read_tables(std::span<const std::byte> bytes, Tables& t) {
   seen.resize(std::bit_ceil(std::max<std::size_t>(seen.size(), t.seen.size())));
   t.seen.swap(seen);
   for (InstrumentEntry& i : t.instruments) derive(t, i);
+  derive_shortfalls_due(t);
   t.rebuild_indices();
   return {};
 }

@@ -10,6 +10,7 @@
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
+#include "engine/core/reconcile.hpp"
 #include "engine/core/registry.hpp"
 #include "engine/core/scopes.hpp"
 #include "engine/core/symbols.hpp"
@@ -32,6 +33,7 @@ namespace {
 void on_timer(Step& s) {
   for (Index order = s.t.pop_due(s.now_ns); order != none; order = s.t.pop_due(s.now_ns))
     on_order_deadline(s, order);
+  ask_about_shortfalls(s);
 }
 
 void dispatch(Step& s) {
@@ -54,7 +56,8 @@ void dispatch(Step& s) {
     case EventKind::feed_remove:
       return on_feed_remove(s, e.account_remove.id);
     case EventKind::balance:
-      return on_balance(s.t, e.balance, s.now_ns);
+      on_balance(s.t, e.balance, s.now_ns);
+      return compare_balance(s, e.balance);
     case EventKind::order_update:
       return on_order_update(s, e.order);
     case EventKind::account_state:
@@ -71,8 +74,9 @@ void dispatch(Step& s) {
     case EventKind::timer:
       return on_timer(s);
     case EventKind::sweep:
+      return on_sweep(s, e.sweep);
     case EventKind::quarantine_release:
-      break;
+      return on_quarantine_release(s, e.quarantine_release);
     case EventKind::fence:
       return on_fence(s, e.fence.settings);
   }
@@ -90,7 +94,8 @@ void Core::step(const Event& event, Output& out) {
 
 std::int64_t Core::next_deadline_ns() const {
   const Tables& t = state_->tables;
-  return t.deadlines.empty() ? never : t.deadlines.front().time_ns;
+  const std::int64_t orders = t.deadlines.empty() ? never : t.deadlines.front().time_ns;
+  return std::min(orders, t.shortfalls_due_ns);
 }
 
 bool Core::would_change(const Event& e) const {
@@ -123,8 +128,9 @@ bool Core::would_change(const Event& e) const {
     case EventKind::price:
       return price_matters(t, e.price);
     case EventKind::sweep:
+      return sweep_matters(t, e.sweep);
     case EventKind::quarantine_release:
-      return false;
+      return quarantine_release_matters(t, e.quarantine_release);
     case EventKind::symbol_map:
       return symbol_mapping_differs(t, e.symbol_mapping);
     case EventKind::risk_limits:
@@ -149,10 +155,8 @@ const Account* Core::account_at(AccountSlot slot) const {
 Core::Counts Core::counts() const {
   const Tables& t = state_->tables;
   Counts c{};
-  for (const Link& l : t.links) {
-    c.links += l.in_use && !l.removed;
-    c.quarantined_links += l.in_use && l.status == LinkStatus::quarantined;
-  }
+  for (const Link& l : t.links) c.links += l.in_use && !l.removed;
+  c.quarantined_links = quarantined_links(t);
   for (const AccountEntry& a : t.accounts) {
     c.accounts += a.known;
     c.accounts_reconciled += a.known && a.reconciled;

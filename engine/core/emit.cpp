@@ -186,6 +186,57 @@ void emit_scope_halt(Step& s, const ScopeTerms& scope) {
   s.out.on_record(r);
 }
 
+void emit_quarantine(Step& s, Index holding, Index asset, AccountSlot slot, bool active) {
+  const Holding& holds = s.t.holdings[holding];
+  const Link& link = s.t.links[holds.link];
+  const Quarantine& quarantine = s.t.quarantines[holds.quarantine];
+  Record& r = begin(s, RecordKind::quarantine, sizeof(QuarantineRecord));
+  QuarantineRecord& q = r.quarantine;
+  q.link = link.id;
+  q.follower = link.follower;
+  q.account = s.t.accounts[slot].account.id;
+  q.symbol = s.t.symbols[holds.symbol];
+  if (asset != none) q.asset = s.t.assets[asset];
+  q.reason = QuarantineReason::shortfall;
+  q.active = active;
+  q.expected = quarantine.expected;
+  q.found = max(Decimal{}, quarantine.expected - holds.missing);
+  q.account_expected = quarantine.account_expected;
+  q.account_found = quarantine.account_found;
+  q.quarantined_ns = quarantine.at_ns;
+  q.time_ns = s.now_ns;
+  s.out.on_record(r);
+}
+
+namespace {
+
+Intent& account_intent(Step& s, AccountSlot slot, IntentKind kind) {
+  Intent& i = s.t.intent;
+  std::memset(static_cast<void*>(&i), 0, sizeof i);
+  i.kind = kind;
+  i.venue = s.t.accounts[slot].account.venue;
+  i.slot = slot;
+  i.account = s.t.accounts[slot].account.id;
+  i.cause_seq = s.event.seq;
+  return i;
+}
+
+}  // namespace
+
+void emit_cancel(Step& s, AccountSlot slot, OrderKey key, const Symbol& symbol) {
+  Intent& i = account_intent(s, slot, IntentKind::cancel);
+  i.key = key;
+  i.symbol = i.venue_symbol = symbol;
+  const Index known = s.t.find_symbol(symbol);
+  const Index instrument = known == none ? none : s.t.find_instrument(i.venue, known);
+  if (instrument != none) i.venue_symbol = s.t.instruments[instrument].instrument.venue_symbol;
+  s.out.on_intent(i);
+}
+
+void emit_read_account(Step& s, AccountSlot slot) {
+  s.out.on_intent(account_intent(s, slot, IntentKind::read_account));
+}
+
 void emit_intent(Step& s, const Order& order, IntentKind kind) {
   const InstrumentEntry& instrument = s.t.instruments[order.instrument];
   const AccountEntry& account = s.t.accounts[order.slot];

@@ -39,7 +39,11 @@ void emit_kill_switch(Step& s, const KillSwitch& kill);
 void emit_account_state(Step& s, const AccountState& state);
 void emit_link_halt(Step& s, const Link& link, const RareTerms& terms);
 void emit_scope_halt(Step& s, const ScopeTerms& scope);
+void emit_quarantine(Step& s, Index holding, Index asset, AccountSlot slot, bool active);
 void emit_intent(Step& s, const Order& order, IntentKind kind);
+// Of an order that is not in the tables.
+void emit_cancel(Step& s, AccountSlot slot, OrderKey key, const Symbol& symbol);
+void emit_read_account(Step& s, AccountSlot slot);
 
 [[nodiscard]] OrderStatus status_of(const Order& order);
 

@@ -41,7 +41,7 @@ Decimal fit_to_held(Tables& t, Order& o, Decimal price) {
   Holding& h = t.holdings[o.holding];
   const Decimal left = o.quantity - o.filled_quantity + o.exit_left;
   const Decimal others = h.exits_in_flight - left;
-  const Decimal held = min(left, max(Decimal{}, h.quantity - others));
+  const Decimal held = min(left, max(Decimal{}, there(h) - others));
   const LotRules lots = exit_lots(t, o);
   const Decimal sold =
       size_exit({.wanted_fine = to_fine(held), .lots = lots, .price = price}).quantity;
@@ -101,9 +101,9 @@ void attempt_exit(Step& s, Index order) {
   const Decimal sold = fit_to_held(s.t, o, Decimal{});
   if (sold.is_zero()) {
     s.t.holdings[o.holding].exits_in_flight += left;  // released when it ends
-    return give_up(s, order,
-                   s.t.holdings[o.holding].quantity.is_positive() ? Reason::below_min_lot
-                                                                  : Reason::no_position);
+    return give_up(
+        s, order,
+        there(s.t.holdings[o.holding]).is_positive() ? Reason::below_min_lot : Reason::no_position);
   }
   set_quantity(s.t, o, sold);
   if (!o.keyed) return submit_order(s, order);

@@ -15,19 +15,15 @@ Decimal base_fee_of(const Tables& t, const Order& o, const OrderUpdate& update) 
   return update.fee_asset == t.instruments[o.instrument].instrument.base ? update.fee : Decimal{};
 }
 
-// Sold quantity leaves the signals that opened it: the one being closed, else the oldest first.
-void reduce_signals(Tables& t, const Order& o, Decimal sold) {
+void reduce_signals(Tables& t, Index holding, Index own, Decimal sold) {
   const auto take = [&](Index at) {
     SignalPosition& p = t.signals[at];
     const Decimal part = min(p.quantity, sold);
     p.quantity -= part;
     sold -= part;
   };
-  Holding& h = t.holdings[o.holding];
-  if (o.closes_signal)
-    if (const Index own = t.find_signal(o.link, o.signal);
-        own != none && t.signals[own].holding == o.holding)
-      take(own);
+  const Holding& h = t.holdings[holding];
+  if (own != none) take(own);
   for (Index at = h.first_signal; at != none && sold.is_positive(); at = t.signals[at].next)
     take(at);
   for (Index at = h.first_signal; at != none;) {
@@ -35,6 +31,13 @@ void reduce_signals(Tables& t, const Order& o, Decimal sold) {
     if (!t.signals[at].quantity.is_positive() || !h.quantity.is_positive()) t.free_signal_at(at);
     at = next;
   }
+}
+
+// Sold quantity leaves the signals that opened it: the one being closed, else the oldest first.
+void reduce_signals(Tables& t, const Order& o, Decimal sold) {
+  Index own = o.closes_signal ? t.find_signal(o.link, o.signal) : none;
+  if (own != none && t.signals[own].holding != o.holding) own = none;
+  reduce_signals(t, o.holding, own, sold);
 }
 
 Decimal quote_fee_of(const Tables& t, const Order& o, const OrderUpdate& update) {
@@ -92,6 +95,18 @@ void add_usd(Order& o, const OrderUpdate& update) {
   }
 }
 
+// What the fill moved is compared with balances of its time or later.
+void note_moved(Tables& t, const Order& o, const OrderUpdate& update) {
+  const InstrumentEntry& i = t.instruments[o.instrument];
+  for (Index at = t.accounts[o.slot].first_balance; at != none; at = t.balances[at].next) {
+    BalanceEntry& b = t.balances[at];
+    const bool is_fee = update.fee.is_positive() && t.assets[b.asset] == update.fee_asset;
+    const bool is_pair = b.asset == i.base || b.asset == i.quote;
+    if (is_fee || is_pair) b.filled_ns = std::max(b.filled_ns, update.venue_time_ns);
+    if (is_fee && !is_pair) b.fees_elsewhere += update.fee;
+  }
+}
+
 }  // namespace
 
 Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
@@ -106,7 +121,17 @@ Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
     book_sell(t, o, update, base_fee);
   }
   note_fee_elsewhere(t, o, update);
+  note_moved(t, o, update);
   return base_fee;
+}
+
+void write_down(Tables& t, Index holding, Decimal amount) {
+  if (!amount.is_positive()) return;
+  Holding& h = t.holdings[holding];
+  take_cost(h, amount);
+  h.quantity = max(Decimal{}, h.quantity - amount);
+  h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
+  reduce_signals(t, holding, none, amount);
 }
 
 void release_reservation(Tables& t, Order& o) {

@@ -5,13 +5,19 @@
 
 namespace oneclick::core {
 
-// Held and not on its way out.
+// Held, as far as the venue has it.
+[[nodiscard]] constexpr Decimal there(const Holding& h) {
+  return max(Decimal{}, h.quantity - h.missing);
+}
+// And not on its way out.
 [[nodiscard]] constexpr Decimal sellable(const Holding& h) {
-  return max(Decimal{}, h.quantity - h.exits_in_flight);
+  return max(Decimal{}, there(h) - h.exits_in_flight);
 }
 
 // Books one fill of an order. Returns the part of the fee that was paid in the base asset.
 Decimal book_fill(Tables& t, Order& order, const OrderUpdate& update);
+// What is not there any more leaves with its cost; no order of ours sold it.
+void write_down(Tables& t, Index holding, Decimal amount);
 // What an entry still reserves becomes what it cost, until a balance of that time or later covers
 // it.
 void release_reservation(Tables& t, Order& order);

@@ -4,6 +4,7 @@
 
 #include "engine/core/exits.hpp"
 #include "engine/core/holdings.hpp"
+#include "engine/core/reconcile.hpp"
 #include "engine/domain/identity.hpp"
 
 namespace oneclick::core {
@@ -111,6 +112,10 @@ void on_accepted(Step& s, Index order, const OrderUpdate& u) {
   become_working(s, order);
   if (before != Life::working && before != Life::settling) emit_order(s, o, u.source, &u.message);
   if (u.source == UpdateSource::query && before != Life::unknown) ask_later(s, order);
+  // Fills that were not told: each of them is asked for.
+  if (u.source == UpdateSource::query && o.filled_quantity < o.cumulative &&
+      !o.venue_order_id.empty())
+    emit_intent(s, o, IntentKind::query_trades);
   settle_outcome(s, order);
 }
 
@@ -221,10 +226,17 @@ void note_reply(Order& o, const OrderUpdate& u) {
   if (u.venue_code != 0) o.venue_code = u.venue_code;
 }
 
+// Thought over, and the venue lists it as open: what was proven absent came late.
+bool is_back(const Order& o, const OrderUpdate& u) {
+  return u.sweep != 0 && u.kind == OrderUpdateKind::accepted && !o.final;
+}
+
 // What still counts of an order that has ended: late fills, and when it was sent.
 void on_ended_order(Step& s, Index order, const OrderUpdate& u) {
   if (u.kind == OrderUpdateKind::execution) {
     on_execution(s, order, u);
+  } else if (is_back(s.t.orders[order], u)) {
+    emit_intent(s, s.t.orders[order], IntentKind::cancel);
   } else {
     settle_outcome(s, order);
     if (!is_kept(s.t.orders[order], s.t, order)) {
@@ -258,11 +270,11 @@ void send_order(Step& s, Index order) {
 bool order_update_matters(const Tables& t, const OrderUpdate& u) {
   if (u.key.is_nil()) return u.kind == OrderUpdateKind::execution;
   const Index order = t.find_order(u.key);
-  if (order == none) return false;
+  if (order == none) return ghost_matters(t, u);
   const Order& o = t.orders[order];
   if (u.kind == OrderUpdateKind::execution)
     return !u.trade_id.empty() && !has_trade(t, o, u.trade_id);
-  return o.life != Life::ended || o.outcome_due;
+  return o.life != Life::ended || o.outcome_due || is_back(o, u);
 }
 
 void on_order_update(Step& s, const OrderUpdate& u) {
@@ -272,11 +284,13 @@ void on_order_update(Step& s, const OrderUpdate& u) {
     return;
   }
   const Index order = s.t.find_order(u.key);
-  if (order == none || s.t.accounts[s.t.orders[order].slot].account.id != u.account) {
+  if (order == none) return on_ghost(s, u);
+  if (s.t.accounts[s.t.orders[order].slot].account.id != u.account) {
     ++s.t.ignored_events;
     return;
   }
   note_reply(s.t.orders[order], u);
+  if (u.sweep != 0) s.t.orders[order].sweep = u.sweep;
   if (s.t.orders[order].life == Life::ended) return on_ended_order(s, order, u);
   switch (u.kind) {
     case OrderUpdateKind::accepted:
@@ -317,6 +331,10 @@ void on_order_deadline(Step& s, Index order) {
       settle_outcome(s, order);
       return release_order(s, order);
   }
+}
+
+void query_order(Step& s, Index order) {
+  ask(s, order);
 }
 
 void fence_orders(Step& s) {

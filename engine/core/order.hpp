@@ -14,6 +14,9 @@ void on_order_update(Step& s, const OrderUpdate& update);
 [[nodiscard]] bool order_update_matters(const Tables& t, const OrderUpdate& update);
 void on_order_deadline(Step& s, Index order);
 
+// Asks the venue about it, now and again.
+void query_order(Step& s, Index order);
+
 // After a start: nothing that was on its way is known.
 void fence_orders(Step& s);
 // The account can be asked again: its unknown orders are.

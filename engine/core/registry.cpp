@@ -7,6 +7,7 @@
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
+#include "engine/core/reconcile.hpp"
 #include "engine/core/sizing.hpp"
 #include "engine/core/symbols.hpp"
 
@@ -138,11 +139,13 @@ void set_terms(Step& s, Index at, const CopyLink& told) {
 }
 
 // Another account: what was bought on the old one stays there and is the link's no more.
-void move_to_account(Tables& t, Index at, AccountSlot slot) {
+void move_to_account(Step& s, Index at, AccountSlot slot) {
+  Tables& t = s.t;
   Link& link = t.links[at];
   if (link.slot == slot) return;
   if (link.slot != none)
     for (Index h = link.first_holding; h != none; h = t.holdings[h].next) {
+      lift_quarantine(s, h);
       t.holdings[h].quantity = t.holdings[h].cost = Decimal{};
       t.holdings[h].residual_e12 = t.holdings[h].exit_residual_e12 = 0;
       while (t.holdings[h].first_signal != none) t.free_signal_at(t.holdings[h].first_signal);
@@ -233,7 +236,7 @@ void on_link(Step& s, const CopyLink& l) {
   h.removed = false;
   set_filter(t, h, l);
   set_terms(s, at, l);
-  move_to_account(t, at, slot);
+  move_to_account(s, at, slot);
   if (h.place == none) join_source(t, at, source);
 }
 

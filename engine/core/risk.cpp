@@ -7,7 +7,9 @@ Reason refuse_entry(const EntryFacts& f) {
   if (!f.user_active) return Reason::user_inactive;
   if (!f.connected) return Reason::exchange_disconnected;
   if (f.credentials_refused) return Reason::credentials_refused;
-  if (f.status != LinkStatus::active) return Reason::link_inactive;
+  if (f.status != LinkStatus::active && f.status != LinkStatus::quarantined)
+    return Reason::link_inactive;
+  if (f.quarantined || f.status == LinkStatus::quarantined) return Reason::quarantined;
   if (!f.subscription_active) return Reason::subscription_inactive;
   if (!f.reconciled) return Reason::not_reconciled;
   if (f.age_ns > f.age_ns_max) return Reason::stale;

@@ -12,6 +12,7 @@ struct EntryFacts {
   bool connected;
   bool credentials_refused;
   LinkStatus status;
+  bool quarantined;
   bool subscription_active;
   bool reconciled;
   std::int64_t age_ns;

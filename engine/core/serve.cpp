@@ -7,6 +7,7 @@
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
+#include "engine/core/reconcile.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
 #include "engine/domain/identity.hpp"
@@ -95,7 +96,8 @@ Decimal capped_at(const Tables& t, Request& r, const Link& link) {
   return r.capped;
 }
 
-Reason refusal_of_entry(const Step& s, const Request& r, const Link& link) {
+Reason refusal_of_entry(const Step& s, const Request& r, Index link_at) {
+  const Link& link = s.t.links[link_at];
   const AccountEntry& account = s.t.accounts[link.slot];
   const bool known = r.instrument != none;
   return refuse_entry(
@@ -104,6 +106,7 @@ Reason refusal_of_entry(const Step& s, const Request& r, const Link& link) {
        .connected = account.known && account.account.connected,
        .credentials_refused = account.credentials_refused,
        .status = link.status,
+       .quarantined = is_quarantined(s.t, link_at, r.symbol),
        .subscription_active = link.subscription_active,
        .reconciled = account.reconciled,
        .age_ns = s.now_ns - r.event.event_time_ns,
@@ -219,7 +222,7 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   Tables& t = s.t;
   const Link& link = t.links[link_at];
   find_instrument(t, r, t.accounts[link.slot].account.venue);
-  if (const Reason refused = refusal_of_entry(s, r, link); refused != Reason::none) {
+  if (const Reason refused = refusal_of_entry(s, r, link_at); refused != Reason::none) {
     const bool shared = link.sizing_mode == SizingMode::leader_quantity;
     const i128 wanted = shared ? share_of(r.event.quantity, percentage_of(r, link)) : 0;
     return tell(s, r, link_at, rank, skipped(refused, wanted, 0));

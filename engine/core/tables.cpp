@@ -283,8 +283,18 @@ void Tables::free_flip_at(Index flip) {
   free_flip = flip;
 }
 
+void Tables::free_quarantine_at(Index quarantine) {
+  Quarantine& q = quarantines[quarantine];
+  holdings[q.holding].quarantine = none;
+  zero(q);
+  q.holding = none;
+  q.next_free = free_quarantine;
+  free_quarantine = quarantine;
+}
+
 void Tables::free_holding_at(Index holding) {
   if (const Index flip = find_flip(holding); flip != none) free_flip_at(flip);
+  if (holdings[holding].quarantine != none) free_quarantine_at(holdings[holding].quarantine);
   while (holdings[holding].first_signal != none) free_signal_at(holdings[holding].first_signal);
   Holding& h = holdings[holding];
   holding_index.erase(pair_key(h.link, h.symbol), holding);

@@ -189,6 +189,7 @@ struct BalanceEntry {
   i128 spent_e12;     // by orders that have, until a balance of spent_until_ns or later says so
   std::int64_t venue_time_ns;
   std::int64_t spent_until_ns;
+  Decimal fees_elsewhere;  // what our orders in other symbols paid in it, while links hold it
   std::int64_t filled_ns;  // the venue's time of the last fill of ours that moved it
   std::int64_t short_ns;   // since when it is less than what the links hold; 0: it is not
   std::int64_t asked_ns;   // when the account was last read back for that; 0: not yet
@@ -370,6 +371,12 @@ struct Quarantine {
   Index next_free;
 };
 
+// A balance that is less than what the account's links hold, see BalanceEntry::short_ns.
+struct ShortBalance {
+  AccountSlot slot;
+  Index balance;
+};
+
 // An open order under one of our names that no table knows: cancelled until it is gone.
 struct Ghost {
   OrderKey key;
@@ -397,7 +404,8 @@ static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> 
               is_dense<RareTerms> && is_dense<ScopeTerms> && is_dense<PublishedSignal> &&
               is_dense<PendingSync> && is_dense<BalanceEntry> && is_dense<Holding> &&
               is_dense<SignalPosition> && is_dense<Flip> && is_dense<SymbolMapEntry> &&
-              is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine>);
+              is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine> &&
+              is_dense<ShortBalance>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -414,8 +422,9 @@ struct Tables {
   CoreSettings settings{};
   std::uint64_t arrivals = 0;
   std::uint64_t ignored_events = 0;
-  std::uint64_t orders_unknown = 0;  // derived: counted on load
-  std::uint64_t orders_open = 0;     // derived
+  std::uint64_t orders_unknown = 0;        // derived: counted on load
+  std::uint64_t orders_open = 0;           // derived
+  std::int64_t shortfalls_due_ns = never;  // derived: when an account is to be read back for one
 
   std::vector<Symbol> symbols;
   std::vector<Asset> assets;
@@ -451,7 +460,7 @@ struct Tables {
   Index free_trade = none;
   std::vector<Quarantine> quarantines;
   Index free_quarantine = none;
-  std::vector<Index> short_balances;  // those with short_ns, in the order in which they became so
+  std::vector<ShortBalance> short_balances;  // in the order in which they became so
   std::vector<Ghost> ghosts;
   std::vector<LeaderFeed> feeds;
   std::vector<KillSwitch> kill_switches;
@@ -512,6 +521,7 @@ struct Tables {
   Index new_flip(Index holding);  // zeroed
   void free_flip_at(Index flip);
   void free_holding_at(Index holding);
+  void free_quarantine_at(Index quarantine);
 
   void remember(const SeenEvent& event);
 

@@ -168,6 +168,7 @@ class NaiveTwin {
     if (kill) return refuse(Reason::kill_switch);
     if (!link.user_active) return refuse(Reason::user_inactive);
     if (!account.connected) return refuse(Reason::exchange_disconnected);
+    if (link.status == LinkStatus::quarantined) return refuse(Reason::quarantined);
     if (link.status != LinkStatus::active) return refuse(Reason::link_inactive);
     if (!link.subscription_active) return refuse(Reason::subscription_inactive);
     if (!reconciled.contains(link.account)) return refuse(Reason::not_reconciled);
