@@ -106,6 +106,10 @@ SubmitResult Session::submit(const Intent& intent) {
     queue_reconcile(*a);
     return SubmitResult::queued;
   }
+  // Orders that rest are not encoded yet: nothing leaves, and the core is told so.
+  const bool immediate = intent.type == OrderType::limit_ioc || intent.type == OrderType::market;
+  if (places(intent) && (intent.kind == IntentKind::place_pair || !immediate))
+    return SubmitResult::down;
   return intent.kind == IntentKind::place ? submit_place(*a, *line, intent)
                                           : submit_question(*a, *line, intent);
 }

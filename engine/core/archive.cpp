@@ -204,6 +204,7 @@ void tables_fields(Archive& a, T& t) {
   fields(a, const_cast<CoreSettings&>(t.settings));
   a.value(t.arrivals);
   a.value(t.ignored_events);
+  a.value(t.exit_alarms);
   a.dense(t.symbols);
   a.dense(t.assets);
   a.each(t.instruments);
@@ -230,6 +231,8 @@ void tables_fields(Archive& a, T& t) {
   a.dense(t.flips);
   a.value(t.free_flip);
   a.dense(t.symbol_map);
+  a.dense(t.protections);
+  a.value(t.free_protection);
   a.dense(t.orders);
   a.value(t.free_order);
   a.value(t.first_ended);

@@ -166,6 +166,7 @@ Core::Counts Core::counts() const {
   c.kill_switches = t.kill_switches.size();
   c.leader_events_remembered = t.seen_count;
   c.ignored_events = t.ignored_events;
+  c.exit_alarms = t.exit_alarms;
   return c;
 }
 

@@ -51,7 +51,7 @@ class Core {
 
   struct Counts {
     std::size_t links, accounts, accounts_reconciled, orders_open, orders_unknown,
-        quarantined_links, kill_switches, leader_events_remembered, ignored_events;
+        quarantined_links, kill_switches, leader_events_remembered, ignored_events, exit_alarms;
   };
   [[nodiscard]] Counts counts() const;
   [[nodiscard]] std::vector<LinkId> link_ids() const;  // in order of arrival

@@ -72,6 +72,8 @@ void emit_order(Step& s, Order& order, UpdateSource source, const Text<95>* mess
   o.side = order.side;
   o.type = order.type;
   o.unknown = order.life == Life::unknown;
+  o.alarm = order.is_exit && s.t.settings.exit_alarm_attempts > 0 &&
+            order.tries >= s.t.settings.exit_alarm_attempts;
   o.reason = order.reason;
   o.venue_code = order.venue_code;
   o.source = source;
@@ -221,6 +223,14 @@ Intent& account_intent(Step& s, AccountSlot slot, IntentKind kind) {
   return i;
 }
 
+void put_prices(const Tables& t, const Order& order, IntentKind kind, Intent& i) {
+  const bool paired = kind == IntentKind::place_pair || kind == IntentKind::cancel;
+  const Order* const other = paired && order.sibling != none ? &t.orders[order.sibling] : nullptr;
+  if (other != nullptr) i.other_key = other->key;
+  (order.type == OrderType::stop_loss ? i.stop_price : i.price) = order.price;
+  if (kind == IntentKind::place_pair) i.stop_price = other->price;
+}
+
 }  // namespace
 
 void emit_cancel(Step& s, AccountSlot slot, OrderKey key, const Symbol& symbol) {
@@ -258,8 +268,8 @@ void emit_intent(Step& s, const Order& order, IntentKind kind) {
   i.quantity_decimals = instrument.quantity_decimals;
   i.venue_order_id = order.venue_order_id;
   i.quantity = order.quantity;
-  i.price = order.price;
   i.contract_size = instrument.instrument.contract_size;
+  put_prices(s.t, order, kind, i);
   i.cause_seq = s.event.seq;
   i.expires_ns = order.expires_ns;
   i.received_ns = order.received_ns;

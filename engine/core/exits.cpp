@@ -4,6 +4,7 @@
 
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/protect.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
 
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::int64_t minute_ns = 60LL * 1'000'000'000;
 constexpr int slowdowns_max = 5;  // 32 times slower after many tries without progress
-constexpr std::uint8_t attempts_max = 255;
+constexpr std::uint8_t tries_max = 255;
 
 LotRules exit_lots(const Tables& t, const Order& o) {
   return lot_rules(t.instruments[o.instrument].instrument, OrderType::market);
@@ -76,6 +77,7 @@ void start_exit(Step& s, const ExitPlan& plan) {
   o.cap = plan.cap;
   o.rank = plan.rank;
   o.leg = plan.leg;
+  o.attempt = plan.attempt;
   o.side = Side::sell;
   o.type = OrderType::market;
   o.is_exit = true;
@@ -98,6 +100,7 @@ void attempt_exit(Step& s, Index order) {
     return postpone_exit(s, order);
   const Decimal before = o.quantity;
   const Decimal left = o.quantity + o.exit_left;
+  if (awaits_release(s, order, left)) return;
   const Decimal sold = fit_to_held(s.t, o, Decimal{});
   if (sold.is_zero()) {
     s.t.holdings[o.holding].exits_in_flight += left;  // released when it ends
@@ -115,7 +118,8 @@ void postpone_exit(Step& s, Index order) {
   Order& o = s.t.orders[order];
   const int per_minute = std::max(1, s.t.settings.exit_attempts_per_minute);
   const int slowdowns = std::clamp(o.tries - per_minute, 0, slowdowns_max);
-  if (o.tries < attempts_max) ++o.tries;
+  if (o.tries < tries_max) ++o.tries;
+  if (o.tries == s.t.settings.exit_alarm_attempts) ++s.t.exit_alarms;
   s.t.set_deadline(order, s.now_ns + ((minute_ns / per_minute) << slowdowns));
 }
 
@@ -125,8 +129,7 @@ bool continue_exit(Step& s, Index order) {
   const bool progress = ended.filled_quantity.is_positive();
   const Decimal left = ended.quantity - ended.filled_quantity + ended.exit_left;
   if (!left.is_positive()) return false;
-  if (ended.not_sent || ended.reason == Reason::credentials_refused ||
-      ended.attempt == attempts_max) {
+  if (ended.not_sent || ended.reason == Reason::credentials_refused) {
     t.holdings[ended.holding].exits_in_flight -= left;
     return false;
   }
@@ -149,7 +152,7 @@ bool continue_exit(Step& s, Index order) {
   o.cap = ended.cap;
   o.rank = ended.rank;
   o.leg = ended.leg;
-  o.attempt = static_cast<std::uint8_t>(ended.attempt + 1);
+  o.attempt = ended.attempt + 1;
   o.tries = progress ? std::uint8_t{0} : ended.tries;
   o.side = Side::sell;
   o.type = OrderType::market;
@@ -191,6 +194,7 @@ void follow_up(Step& s, Index entry) {
                  .cap = Cap::none,
                  .rank = o.rank,
                  .leg = leg,
+                 .attempt = 0,
                  .outcome_due = false,
                  .closes_signal = !o.signal.is_nil()});
 }

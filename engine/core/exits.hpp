@@ -18,6 +18,7 @@ struct ExitPlan {
   Cap cap;
   std::uint32_t rank;
   std::uint8_t leg;
+  std::uint32_t attempt;  // the first; zero but where the leg is used more than once
   bool outcome_due;
   bool closes_signal;
 };

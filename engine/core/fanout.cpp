@@ -5,6 +5,7 @@
 
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/protect.hpp"
 #include "engine/core/serve.hpp"
 
 namespace oneclick::core {
@@ -173,6 +174,12 @@ void on_signal_published(Step& s, const LeaderEvent& e) {
   serve_all(s, request, links_of(s.t, source));
 }
 
+void on_signal_updated(Step& s, const LeaderEvent& e) {
+  emit_leader_event(s, e, 0);
+  const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
+  for (const Index link : links_of(s.t, source)) amend_protection(s, link, e);
+}
+
 void on_signal_closed(Step& s, const LeaderEvent& e) {
   const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
   Request request = make_request(s, e, s.t.find_symbol(e.symbol));
@@ -227,7 +234,7 @@ void on_leader_event(Step& s, const LeaderEvent& event) {
     case LeaderEventKind::signal_published:
       return on_signal_published(s, event);
     case LeaderEventKind::signal_updated:
-      return emit_leader_event(s, event, 0);
+      return on_signal_updated(s, event);
     case LeaderEventKind::signal_closed:
       return on_signal_closed(s, event);
     case LeaderEventKind::one_click_copy:

@@ -75,7 +75,7 @@ void book_sell(Tables& t, const Order& o, const OrderUpdate& update, Decimal bas
       mul(quantity, update.last_price, Round::nearest) - quote_fee_of(t, o, update);
   note_realised(t, o, update, proceeds - cost);
   h.quantity = max(Decimal{}, h.quantity - quantity - base_fee);
-  if (o.life != Life::ended) h.exits_in_flight -= quantity;
+  if (o.life != Life::ended && !o.protects) h.exits_in_flight -= quantity;
   h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
   reduce_signals(t, o, quantity + base_fee);
 }
@@ -201,7 +201,8 @@ void drop_link_if_done(Tables& t, Index link) {
   }
   drop_terms(t, l);
   std::memset(static_cast<void*>(&l), 0, sizeof l);
-  l.slot = l.place = l.source = l.first_holding = l.filter = l.terms = l.next_in_account = none;
+  l.slot = l.place = l.source = l.first_holding = l.filter = l.terms = l.next_in_account =
+      l.first_protection = none;
   t.free_links.push_back(link);
 }
 

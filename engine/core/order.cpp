@@ -4,6 +4,7 @@
 
 #include "engine/core/exits.hpp"
 #include "engine/core/holdings.hpp"
+#include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
 #include "engine/domain/identity.hpp"
 
@@ -45,6 +46,19 @@ void become_unknown(Step& s, Index order, UpdateSource source, const Text<95>* m
   emit_order(s, o, source, message);
 }
 
+bool rests(const Order& o) {
+  return o.type == OrderType::limit_gtc || o.type == OrderType::stop_loss ||
+         o.type == OrderType::take_profit;
+}
+
+// A resting order is not asked for: the account's stream tells what becomes of it, and a stream
+// that was lost is made good for by asking for everything. One that is to end is cancelled.
+void watch(Step& s, Index order) {
+  const Order& o = s.t.orders[order];
+  if (rests(o) && o.cancelling) return cancel_again(s, order);
+  s.t.set_deadline(order, rests(o) ? never : s.now_ns + s.t.settings.ack_timeout_ns);
+}
+
 // The venue has it: what was doubtful is not any more.
 void become_working(Step& s, Index order) {
   Order& o = s.t.orders[order];
@@ -53,7 +67,7 @@ void become_working(Step& s, Index order) {
   if (o.life == Life::working || o.life == Life::settling) return;
   set_life(s.t, o, Life::working);
   o.delay_ns = s.t.settings.query_interval_ns;
-  s.t.set_deadline(order, s.now_ns + s.t.settings.ack_timeout_ns);
+  watch(s, order);
 }
 
 bool has_trade(const Tables& t, const Order& o, const VenueTradeId& id) {
@@ -111,11 +125,17 @@ void on_accepted(Step& s, Index order, const OrderUpdate& u) {
   const Life before = o.life;
   become_working(s, order);
   if (before != Life::working && before != Life::settling) emit_order(s, o, u.source, &u.message);
-  if (u.source == UpdateSource::query && before != Life::unknown) ask_later(s, order);
   // Fills that were not told: each of them is asked for.
   if (u.source == UpdateSource::query && o.filled_quantity < o.cumulative &&
       !o.venue_order_id.empty())
     emit_intent(s, o, IntentKind::query_trades);
+  if (u.source == UpdateSource::query && before != Life::unknown) {
+    if (rests(o)) {
+      watch(s, order);
+    } else {
+      ask_later(s, order);
+    }
+  }
   settle_outcome(s, order);
 }
 
@@ -140,6 +160,7 @@ void on_execution(Step& s, Index order, const OrderUpdate& u) {
   // A correction: the order was thought over.
   emit_order(s, o, u.source, &u.message);
   if (o.side == Side::buy) follow_up(s, order);
+  if (s.t.links[o.link].first_protection != none) review_protections(s, o.link);
 }
 
 void on_done(Step& s, Index order, const OrderUpdate& u) {
@@ -166,6 +187,7 @@ void on_rejected(Step& s, Index order, const OrderUpdate& u) {
 
 void on_unknown(Step& s, Index order, const OrderUpdate& u) {
   const Order& o = s.t.orders[order];
+  if (o.life == Life::working && o.cancelling) return ask(s, order);  // of its cancel
   if (o.life != Life::submitted) return;
   become_unknown(s, order, u.source, &u.message);
   ask(s, order);
@@ -178,6 +200,7 @@ void on_proven_absent(Step& s, Index order, const OrderUpdate& u) {
   o.absent_answers = 0;
   const bool fresh = o.fenced && o.expires_ns != 0 && s.now_ns <= o.expires_ns;
   o.fenced = false;
+  if (o.protects) return end_order(s, order, Reason::not_accepted, u.source, &u.message);
   if (o.is_exit) {
     set_life(s.t, o, Life::waiting);
     return attempt_exit(s, order);
@@ -205,7 +228,7 @@ void on_not_found(Step& s, Index order, const OrderUpdate& u) {
 void on_not_sent(Step& s, Index order, const OrderUpdate& u) {
   Order& o = s.t.orders[order];
   if (o.seen || (o.life != Life::submitted && o.life != Life::unknown)) return;
-  if (!o.is_exit) {
+  if (!o.is_exit || o.protects) {
     o.not_sent = true;
     return end_order(s, order, u.reason == Reason::none ? Reason::session_down : u.reason, u.source,
                      &u.message);
@@ -246,18 +269,48 @@ void on_ended_order(Step& s, Index order, const OrderUpdate& u) {
   }
 }
 
+void give_key(const Step& s, Order& o) {
+  o.key = order_key(o.event, s.t.links[o.link].id, o.leg, o.attempt, o.event_time_ns);
+  o.keyed = true;
+  o.created_ns = s.now_ns;
+}
+
 }  // namespace
 
 void submit_order(Step& s, Index order) {
   Order& o = s.t.orders[order];
-  o.key = order_key(o.event, s.t.links[o.link].id, o.leg, o.attempt, o.event_time_ns);
-  o.keyed = true;
-  o.created_ns = s.now_ns;
+  give_key(s, o);
   // Its place in the index is far away in memory: asked for now, used when it has come.
   s.t.order_index.prefetch(hash_of(o.key));
   send_order(s, order);
   emit_order(s, o, UpdateSource::gate, nullptr);
   s.t.index_order(order);
+}
+
+void submit_pair(Step& s, Index target, Index stop) {
+  for (const Index leg : {target, stop}) {
+    give_key(s, s.t.orders[leg]);
+    set_life(s.t, s.t.orders[leg], Life::submitted);
+    s.t.set_deadline(leg, s.now_ns + s.t.settings.ack_timeout_ns);
+  }
+  emit_intent(s, s.t.orders[target], IntentKind::place_pair);
+  for (const Index leg : {target, stop}) {
+    emit_order(s, s.t.orders[leg], UpdateSource::gate, nullptr);
+    s.t.index_order(leg);
+  }
+}
+
+void refuse_order(Step& s, Index order, Reason reason) {
+  Order& o = s.t.orders[order];
+  give_key(s, o);
+  s.t.index_order(order);
+  o.not_sent = true;
+  end_order(s, order, reason, UpdateSource::gate, nullptr);
+}
+
+void forget_order(Step& s, Index order) {
+  s.t.orders[order].not_sent = true;
+  end_order(s, order, Reason::none, UpdateSource::gate, nullptr);
 }
 
 void send_order(Step& s, Index order) {
@@ -317,6 +370,7 @@ void on_order_deadline(Step& s, Index order) {
     case Life::free:
       return;
     case Life::waiting:
+      if (s.t.orders[order].protects) return on_protection_due(s, order);
       return attempt_exit(s, order);
     case Life::submitted:
       become_unknown(s, order, UpdateSource::gate, nullptr);
@@ -324,6 +378,8 @@ void on_order_deadline(Step& s, Index order) {
     case Life::unknown:
       return ask(s, order);
     case Life::working:
+      if (s.t.orders[order].cancelling) cancel_again(s, order);
+      [[fallthrough]];
     case Life::settling:
       settle_outcome(s, order);
       return ask(s, order);
@@ -370,7 +426,10 @@ void end_order(Step& s, Index order, Reason reason, UpdateSource source, const T
     t.set_deadline(order, never);
     if (o.keyed) emit_order(s, o, source, message);
   }
-  if (t.orders[order].is_exit) {
+  const Index link = t.orders[order].link;
+  if (t.orders[order].protects) {
+    on_protection_ended(s, order);
+  } else if (t.orders[order].is_exit) {
     if (continue_exit(s, order) && !t.orders[order].filled_quantity.is_positive())
       t.orders[order].outcome_due = false;  // told by the attempt that ends it
   } else {
@@ -378,6 +437,7 @@ void end_order(Step& s, Index order, Reason reason, UpdateSource source, const T
   }
   settle_outcome(s, order);
   release_order(s, order);
+  if (t.links[link].first_protection != none) review_protections(s, link);
 }
 
 void settle_outcome(Step& s, Index order) {

@@ -7,6 +7,11 @@ namespace oneclick::core {
 
 // Gives the order its key, lists it, records it as pending and asks the venue to place it.
 void submit_order(Step& s, Index order);
+// The same of two of which one cancels the other; the target first.
+void submit_pair(Step& s, Index target, Index stop);
+// Never sent: told in a row, with its reason; or not told at all.
+void refuse_order(Step& s, Index order, Reason reason);
+void forget_order(Step& s, Index order);
 // Gives it to the gate (again, under the same key).
 void send_order(Step& s, Index order);
 

@@ -7,6 +7,7 @@
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
+#include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
 #include "engine/core/sizing.hpp"
 #include "engine/core/symbols.hpp"
@@ -49,7 +50,8 @@ Index add_link(Tables& t, LinkId id) {
   std::memset(static_cast<void*>(&l), 0, sizeof l);
   l.id = id;
   l.in_use = true;
-  l.slot = l.source = l.place = l.first_holding = l.filter = l.terms = l.next_in_account = none;
+  l.slot = l.source = l.place = l.first_holding = l.filter = l.terms = l.next_in_account =
+      l.first_protection = none;
   l.arrival = ++t.arrivals;
   t.link_index.insert(hash_of(id), at);
   return at;
@@ -238,6 +240,7 @@ void on_link(Step& s, const CopyLink& l) {
   set_terms(s, at, l);
   move_to_account(s, at, slot);
   if (h.place == none) join_source(t, at, source);
+  if (h.first_protection != none) review_protections(s, at);
 }
 
 bool link_present(const Tables& t, LinkId id) {

@@ -7,6 +7,7 @@
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
+#include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
@@ -215,6 +216,7 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   r.event_notional += size.notional;
   if (link.terms != none) note_entry(t.terms[link.terms], s.now_ns);
   t.list_order(order);
+  if (link.protect) promise_protection(s, order, r.event);
   submit_order(s, order);
 }
 
@@ -367,6 +369,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
                  .cap = asked > available ? Cap::held : Cap::none,
                  .rank = rank,
                  .leg = 0,
+                 .attempt = 0,
                  .outcome_due = true,
                  .closes_signal = r.ask == Ask::close_signal});
 }

@@ -292,9 +292,44 @@ void Tables::free_quarantine_at(Index quarantine) {
   free_quarantine = quarantine;
 }
 
+Index Tables::new_protection(Index holding) {
+  Index at = free_protection;
+  if (at != none) {
+    free_protection = protections[at].next;
+  } else {
+    protections.emplace_back();
+    at = static_cast<Index>(protections.size() - 1);
+  }
+  Protection& p = protections[at];
+  zero(p);
+  p.in_use = true;
+  p.link = holdings[holding].link;
+  p.holding = holding;
+  p.next = p.target_order = p.stop_order = none;
+  Index* tail = &links[holdings[holding].link].first_protection;
+  while (*tail != none) tail = &protections[*tail].next;
+  *tail = at;
+  return at;
+}
+
+void Tables::free_protection_at(Index protection) {
+  Protection& p = protections[protection];
+  Index* at = &links[p.link].first_protection;
+  while (*at != protection) at = &protections[*at].next;
+  *at = p.next;
+  zero(p);
+  p.next = free_protection;
+  free_protection = protection;
+}
+
 void Tables::free_holding_at(Index holding) {
   if (const Index flip = find_flip(holding); flip != none) free_flip_at(flip);
   if (holdings[holding].quarantine != none) free_quarantine_at(holdings[holding].quarantine);
+  for (Index p = links[holdings[holding].link].first_protection; p != none;) {
+    const Index next = protections[p].next;
+    if (protections[p].holding == holding) free_protection_at(p);
+    p = next;
+  }
   while (holdings[holding].first_signal != none) free_signal_at(holdings[holding].first_signal);
   Holding& h = holdings[holding];
   holding_index.erase(pair_key(h.link, h.symbol), holding);
@@ -336,6 +371,7 @@ Index Tables::new_order() {
   o.deadline_ns = never;
   o.first_trade = none;
   o.next_in_account = o.next_in_holding = o.next = none;
+  o.sibling = o.protection = o.mirror = none;
   return at;
 }
 

@@ -93,7 +93,8 @@ struct Link {
   bool close_on_stop;
   bool begun;      // was active once: nothing is synced any more
   bool close_due;  // was stopped, and what it holds is sold when the account is reconciled
-  std::uint8_t unused[6];
+  std::uint8_t unused[2];
+  Index first_protection;
 };
 
 // Terms that few links have, and what is counted for them. Profit is what the link's own orders
@@ -271,6 +272,31 @@ struct SignalPosition {
   Index in_use;
 };
 
+// How what a signal opened for a link is protected: the prices, and the orders at the venue that
+// sell there. At most one order for the stop, one for the target; see protect.cpp.
+struct Protection {
+  SignalId signal;
+  EventId event;  // that promised it: the keys of its orders are derived from it
+  UserId leader;
+  Decimal stop;    // zero: none
+  Decimal target;  // zero: none
+  Decimal told;    // this much was said to be too little for the venue
+  std::int64_t event_time_ns;
+  Index link;
+  Index holding;
+  Index instrument;
+  Index next;  // of the same link, oldest first; of the free list
+  Index target_order;
+  Index stop_order;
+  std::uint32_t attempt;  // of the next orders
+  std::uint32_t sales;    // made because the market was there already
+  std::uint8_t tries;     // in a row that the venue did not take
+  bool in_use;
+  bool failed;   // the last orders were not taken: the next wait
+  bool reached;  // the venue says that the market is there
+  std::uint8_t unused[4];
+};
+
 struct Trade {
   VenueTradeId id;
   Index next;
@@ -321,7 +347,11 @@ struct Order {
   Index first_trade;
   Index next_in_account;
   Index next_in_holding;
-  Index next;  // of the free list, of the list of ended ones
+  Index next;        // of the free list, of the list of ended ones
+  Index sibling;     // the other of a pair
+  Index protection;  // that it belongs to
+  Index mirror;      // the leader's resting order that it follows
+  std::uint32_t attempt;
   std::uint32_t change;
   std::uint32_t rank;
   std::uint32_t absent_answers;
@@ -333,7 +363,6 @@ struct Order {
   Reason reason;
   Cap cap;
   std::uint8_t leg;
-  std::uint8_t attempt;
   std::uint8_t tries;  // attempts in a row without progress
   bool is_exit;
   bool outcome_due;  // the event's outcome for the link is still to be told
@@ -344,9 +373,12 @@ struct Order {
   bool final;        // the venue's totals are final
   bool lacks_value_usd;
   bool lacks_fees_usd;
-  bool closes_signal;  // sells what `signal` opened
-  bool not_sent;       // no byte of it left
-  std::uint8_t unused[1];
+  bool closes_signal;   // sells what `signal` opened
+  bool not_sent;        // no byte of it left
+  bool protects;        // a leg of a protection: an exit that nobody asked for yet
+  bool cancelling;      // it is to end: cancelled as soon as the venue has it
+  bool awaits_release;  // an exit that waits for protective orders to let go
+  std::uint8_t unused[15];
 };
 
 struct InstrumentEntry {
@@ -405,7 +437,7 @@ static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> 
               is_dense<PendingSync> && is_dense<BalanceEntry> && is_dense<Holding> &&
               is_dense<SignalPosition> && is_dense<Flip> && is_dense<SymbolMapEntry> &&
               is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine> &&
-              is_dense<ShortBalance>);
+              is_dense<ShortBalance> && is_dense<Protection>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -422,6 +454,7 @@ struct Tables {
   CoreSettings settings{};
   std::uint64_t arrivals = 0;
   std::uint64_t ignored_events = 0;
+  std::uint64_t exit_alarms = 0;
   std::uint64_t orders_unknown = 0;        // derived: counted on load
   std::uint64_t orders_open = 0;           // derived
   std::int64_t shortfalls_due_ns = never;  // derived: when an account is to be read back for one
@@ -452,6 +485,8 @@ struct Tables {
   std::vector<Flip> flips;
   Index free_flip = none;
   std::vector<SymbolMapEntry> symbol_map;
+  std::vector<Protection> protections;
+  Index free_protection = none;
   Slab<Order> orders;
   Index free_order = none;
   Index first_ended = none;  // kept for late fills, oldest first
@@ -476,7 +511,9 @@ struct Tables {
   std::vector<Index> scratch;        // the order in which one event's followers are served
   std::vector<Index> matched;        // those of one event's links that it concerns
   std::vector<Index> block_scratch;  // and its blocks of neighbours
-  Record record;                     // built in place, zeroed each time
+  bool reviewing = false;            // protections are being reviewed: once at a time
+  bool review_again = false;
+  Record record;  // built in place, zeroed each time
   Intent intent;
 
   // Finds, or none.
@@ -520,6 +557,8 @@ struct Tables {
   void free_signal_at(Index signal);
   Index new_flip(Index holding);  // zeroed
   void free_flip_at(Index flip);
+  Index new_protection(Index holding);  // zeroed, in its link's list
+  void free_protection_at(Index protection);
   void free_holding_at(Index holding);
   void free_quarantine_at(Index quarantine);
 
