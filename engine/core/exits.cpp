@@ -42,7 +42,9 @@ Decimal fit_to_held(Tables& t, Order& o, Decimal price) {
   Holding& h = t.holdings[o.holding];
   const Decimal left = o.quantity - o.filled_quantity + o.exit_left;
   const Decimal others = h.exits_in_flight - left;
-  const Decimal held = min(left, max(Decimal{}, there(h) - others));
+  // An exit never opens anything: what is held the other way by now is not for it.
+  const Decimal held =
+      h.is_short == is_of_short(o) ? min(left, max(Decimal{}, there(h) - others)) : Decimal{};
   const LotRules lots = exit_lots(t, o);
   const Decimal sold =
       size_exit({.wanted_fine = to_fine(held), .lots = lots, .price = price}).quantity;
@@ -78,7 +80,7 @@ void start_exit(Step& s, const ExitPlan& plan) {
   o.rank = plan.rank;
   o.leg = plan.leg;
   o.attempt = plan.attempt;
-  o.side = Side::sell;
+  o.side = exit_side(h.is_short);
   o.type = OrderType::market;
   o.is_exit = true;
   o.outcome_due = plan.outcome_due;
@@ -154,7 +156,7 @@ bool continue_exit(Step& s, Index order) {
   o.leg = ended.leg;
   o.attempt = ended.attempt + 1;
   o.tries = progress ? std::uint8_t{0} : ended.tries;
-  o.side = Side::sell;
+  o.side = ended.side;
   o.type = OrderType::market;
   o.is_exit = true;
   o.outcome_due = ended.outcome_due && !progress;
@@ -175,6 +177,7 @@ void follow_up(Step& s, Index entry) {
   const Order& o = t.orders[entry];
   if (o.keep >= keep_all || !o.filled_quantity.is_positive()) return;
   Holding& h = t.holdings[o.holding];
+  if (h.is_short != is_of_short(o)) return;
   const ExitSize size =
       size_exit({.wanted_fine = std::min(h.exit_residual_e12, to_fine(sellable(h))),
                  .lots = exit_lots(t, o),

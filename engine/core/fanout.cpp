@@ -121,29 +121,47 @@ const LeaderOrder* seen_order(LeaderPosition& position, const LeaderEvent& e) {
   return nullptr;
 }
 
-// Sells close the fraction of the tracked position that was sold; a position from before the
-// baseline is not tracked, so selling it asks for nothing.
+bool can_be_short(const Tables& t, const LeaderEvent& e, Index symbol) {
+  const Index at = t.find_instrument(e.venue, symbol);
+  return at != none && can_be_short(t.instruments[at].instrument);
+}
+
+// What a fill asks for: what goes toward zero closes the fraction of the tracked position that it
+// closed, what goes away from it opens. A position from before the baseline is not tracked, so
+// selling it asks for nothing.
+void ask_by_fill(Request& request, Decimal before, Decimal after, bool bought) {
+  request.is_short = !bought;
+  const bool closes = bought ? before.is_negative() : before.is_positive();
+  if (!closes) {
+    request.ask = after == before ? Ask::nothing : Ask::enter;
+    request.refusal = Reason::no_position;
+    return;
+  }
+  const bool through = before.is_positive() ? after.is_negative() : after.is_positive();
+  if (through) {
+    request.ask = Ask::flip;
+    request.quantity = abs(after);
+    return;
+  }
+  request.ask = after.is_zero() ? Ask::sell_all : Ask::sell_fraction;
+  request.kept = abs(after);
+  request.kept_of = abs(before);
+}
+
 void on_fill(Step& s, const LeaderEvent& e) {
   Tables& t = s.t;
   const Index source = t.source_of(e.leader.value, false);
   const Index symbol = t.symbol_of(e.symbol);
   const Index place = t.leader_position_of(source, symbol);
-  Decimal& position = t.leader_positions[place].quantity;
-  const Decimal before = position;
-  const Decimal change = e.side == Side::buy ? e.quantity - e.base_fee : -(e.quantity + e.base_fee);
-  position = max(Decimal{}, before + change);
+  const Decimal before = t.leader_positions[place].quantity;
+  const bool bought = e.side == Side::buy;
+  Decimal after = before + (bought ? e.quantity - e.base_fee : -(e.quantity + e.base_fee));
+  if (!can_be_short(t, e, symbol)) after = max(Decimal{}, after);
+  t.leader_positions[place].quantity = after;
   Request request = make_request(s, e, symbol);
-  if (e.side == Side::buy) {
-    request.ask = Ask::buy;
+  ask_by_fill(request, before, after, bought);
+  if (request.ask == Ask::enter || request.ask == Ask::flip)
     request.order_seen = seen_order(t.leader_positions[place], e);
-  } else if (!before.is_positive()) {
-    request.ask = Ask::nothing;
-    request.refusal = Reason::no_position;
-  } else {
-    request.ask = position.is_zero() ? Ask::sell_all : Ask::sell_fraction;
-    request.kept = position;
-    request.kept_of = before;
-  }
   serve_all(s, request, links_of(t, source));
 }
 
@@ -151,14 +169,13 @@ void ask_by_signal(Request& request) {
   const LeaderEvent& e = request.event;
   switch (e.signal_type) {
     case SignalType::buy:
-      request.ask = Ask::buy;
-      return;
     case SignalType::sell:
-      request.ask = e.quantity.is_positive() ? Ask::sell_quantity : Ask::sell_all;
+      request.ask = Ask::by_signal;
+      request.is_short = e.signal_type == SignalType::sell;
       return;
     // The ladder names what comes before it.
     case SignalType::hold:
-      request.ask = Ask::buy;
+      request.ask = Ask::enter;
       return;
     case SignalType::none:
       request.ask = Ask::nothing;

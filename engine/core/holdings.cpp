@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "engine/core/margin.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/sizing.hpp"
 
@@ -44,40 +46,61 @@ Decimal quote_fee_of(const Tables& t, const Order& o, const OrderUpdate& update)
   return update.fee_asset == t.instruments[o.instrument].instrument.quote ? update.fee : Decimal{};
 }
 
-void book_buy(Tables& t, const Order& o, const OrderUpdate& update, Decimal base_fee) {
-  const Decimal quantity = update.last_quantity;
-  const Decimal arrived = quantity - base_fee;
+// What was paid for the part that leaves, of shorts what it brought, leaves with it.
+Decimal take_cost(Holding& h, Decimal part) {
+  const Decimal cost =
+      part < h.quantity ? mul_div(h.cost, part, h.quantity, Round::nearest) : h.cost;
+  h.cost -= cost;
+  return cost;
+}
+
+// `money` is the fill's, fees in quote taken into account.
+void book_closing(Tables& t, const Order& o, const OrderUpdate& update, Decimal part,
+                  Decimal money) {
   Holding& h = t.holdings[o.holding];
-  h.quantity += arrived;
-  h.cost += mul(quantity, update.last_price, Round::nearest) + quote_fee_of(t, o, update);
-  if (o.life != Life::ended) h.entries_in_flight -= quantity;
-  // The share that the leader has sold meanwhile is owed.
+  const Decimal cost = take_cost(h, part);
+  note_realised(t, o, update, h.is_short ? cost - money : money - cost);
+  h.quantity = max(Decimal{}, h.quantity - part);
+  h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
+  reduce_signals(t, o, part);
+}
+
+void book_opening(Tables& t, const Order& o, Decimal part, Decimal money) {
+  Holding& h = t.holdings[o.holding];
+  if (h.quantity.is_zero() && h.is_short != is_of_short(o)) {
+    h.is_short = is_of_short(o);
+    h.exit_residual_e12 = 0;
+    h.cost = Decimal{};
+  }
+  h.quantity += part;
+  h.cost += money;
+  // The share that the leader has closed meanwhile is owed.
   if (o.keep < keep_all)
     h.exit_residual_e12 +=
-        mul_div(Decimal::from_e8(to_fine(arrived)), keep_all - o.keep, keep_all, Round::down).e8();
-  if (!o.signal.is_nil() && arrived.is_positive())
-    t.signals[t.signal_of(o.holding, o.signal)].quantity += arrived;
+        mul_div(Decimal::from_e8(to_fine(part)), keep_all - o.keep, keep_all, Round::down).e8();
+  if (!o.signal.is_nil() && part.is_positive())
+    t.signals[t.signal_of(o.holding, o.signal)].quantity += part;
 }
 
-// What was paid for the part that is sold leaves with it.
-Decimal take_cost(Holding& h, Decimal sold) {
-  const Decimal part =
-      sold < h.quantity ? mul_div(h.cost, sold, h.quantity, Round::nearest) : h.cost;
-  h.cost -= part;
-  return part;
-}
-
-void book_sell(Tables& t, const Order& o, const OrderUpdate& update, Decimal base_fee) {
+// A fill moves the position towards long or short: what is held the other way is closed first. Less
+// than a lot can be, and an entry that fills after its leader turned.
+void book_entry(Tables& t, const Order& o, const OrderUpdate& update, Decimal moved,
+                Decimal money) {
   Holding& h = t.holdings[o.holding];
-  const Decimal quantity = update.last_quantity;
-  const Decimal cost = take_cost(h, quantity + base_fee);
-  const Decimal proceeds =
-      mul(quantity, update.last_price, Round::nearest) - quote_fee_of(t, o, update);
-  note_realised(t, o, update, proceeds - cost);
-  h.quantity = max(Decimal{}, h.quantity - quantity - base_fee);
-  if (o.life != Life::ended && !o.protects) h.exits_in_flight -= quantity;
-  h.exit_residual_e12 = std::min(h.exit_residual_e12, to_fine(sellable(h)));
-  reduce_signals(t, o, quantity + base_fee);
+  if (o.life != Life::ended) h.entries_in_flight -= update.last_quantity;
+  if (h.is_short == is_of_short(o) || h.quantity.is_zero()) return book_opening(t, o, moved, money);
+  const Decimal closed = min(moved, h.quantity);
+  const Decimal part = closed < moved ? mul_div(money, closed, moved, Round::nearest) : money;
+  book_closing(t, o, update, closed, part);
+  if (closed < moved) book_opening(t, o, moved - closed, money - part);
+}
+
+// Never through zero: what a fill says beyond what is held was not the link's.
+void book_exit(Tables& t, const Order& o, const OrderUpdate& update, Decimal moved, Decimal money) {
+  Holding& h = t.holdings[o.holding];
+  if (o.life != Life::ended && !o.protects) h.exits_in_flight -= update.last_quantity;
+  if (h.is_short == is_of_short(o)) return book_closing(t, o, update, moved, money);
+  book_opening(t, o, moved, money);
 }
 
 void add_usd(Order& o, const OrderUpdate& update) {
@@ -115,10 +138,15 @@ Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
   o.filled_quote += mul(update.last_quantity, update.last_price, Round::nearest);
   o.executed_ns = std::max(o.executed_ns, update.venue_time_ns);
   add_usd(o, update);
-  if (o.side == Side::buy) {
-    book_buy(t, o, update, base_fee);
+  const bool bought = o.side == Side::buy;
+  const Decimal notional = mul(update.last_quantity, update.last_price, Round::nearest);
+  const Decimal quote_fee = quote_fee_of(t, o, update);
+  const Decimal moved = bought ? update.last_quantity - base_fee : update.last_quantity + base_fee;
+  const Decimal money = bought ? notional + quote_fee : notional - quote_fee;
+  if (o.is_exit) {
+    book_exit(t, o, update, moved, money);
   } else {
-    book_sell(t, o, update, base_fee);
+    book_entry(t, o, update, moved, money);
   }
   note_fee_elsewhere(t, o, update);
   note_moved(t, o, update);
@@ -135,14 +163,18 @@ void write_down(Tables& t, Index holding, Decimal amount) {
 }
 
 void release_reservation(Tables& t, Order& o) {
-  if (o.side != Side::buy || o.reserved_e12 == 0) return;
+  if (o.is_exit || o.reserved_e12 == 0) return;
   const Index at = t.find_balance(o.slot, t.instruments[o.instrument].quote);
   if (at == none) return;
   BalanceEntry& b = t.balances[at];
   b.reserved_e12 -= o.reserved_e12;
-  o.reserved_e12 = 0;
+  const i128 reserved = std::exchange(o.reserved_e12, 0);
   if (!o.filled_quantity.is_positive() || b.venue_time_ns >= o.executed_ns) return;
-  b.spent_e12 += cost_fine(o.filled_quote, t.settings.taker_fee_bps);
+  // Of margin the part that filled, as it was reserved.
+  b.spent_e12 +=
+      t.instruments[o.instrument].instrument.kind == InstrumentKind::spot
+          ? cost_fine(o.filled_quote, cost_in_full(t.settings.taker_fee_bps))
+          : mul_div(Decimal::from_e8(reserved), o.filled_quantity, o.quantity, Round::up).e8();
   b.spent_until_ns = std::max(b.spent_until_ns, o.executed_ns);
 }
 

@@ -14,6 +14,17 @@ namespace oneclick::core {
   return max(Decimal{}, there(h) - h.exits_in_flight);
 }
 
+// Whether an order is about a short position: opens it by selling, closes it by buying.
+[[nodiscard]] constexpr bool is_of_short(const Order& o) {
+  return o.is_exit == (o.side == Side::buy);
+}
+[[nodiscard]] constexpr Side entry_side(bool is_short) {
+  return is_short ? Side::sell : Side::buy;
+}
+[[nodiscard]] constexpr Side exit_side(bool is_short) {
+  return is_short ? Side::buy : Side::sell;
+}
+
 // Books one fill of an order. Returns the part of the fee that was paid in the base asset.
 Decimal book_fill(Tables& t, Order& order, const OrderUpdate& update);
 // What is not there any more leaves with its cost; no order of ours sold it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/exits.hpp"
+#include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
@@ -159,7 +160,7 @@ void on_execution(Step& s, Index order, const OrderUpdate& u) {
   if (!late) return settle_if_complete(s, order, u);
   // A correction: the order was thought over.
   emit_order(s, o, u.source, &u.message);
-  if (o.side == Side::buy) follow_up(s, order);
+  if (!o.is_exit) follow_up(s, order);
   if (s.t.links[o.link].first_protection != none) review_protections(s, o.link);
 }
 
@@ -436,6 +437,7 @@ void end_order(Step& s, Index order, Reason reason, UpdateSource source, const T
     follow_up(s, order);
   }
   settle_outcome(s, order);
+  advance_flip(s, t.orders[order].holding, reason);
   release_order(s, order);
   if (t.links[link].first_protection != none) review_protections(s, link);
 }

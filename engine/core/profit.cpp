@@ -45,7 +45,8 @@ bool add_unrealised(const Step& s, Index link, Decimal& sum) {
     if (!h.quantity.is_positive()) continue;
     const InstrumentEntry* const i = valued(s, venue, h.symbol);
     if (i == nullptr) return false;
-    const Decimal gain = mul(h.quantity, i->price.bid, Round::down) - h.cost;
+    const Decimal gain = h.is_short ? h.cost - mul(h.quantity, i->price.ask, Round::up)
+                                    : mul(h.quantity, i->price.bid, Round::down) - h.cost;
     sum += mul(gain, i->quote_usd, Round::down);
   }
   return true;
@@ -122,7 +123,7 @@ LeaderEvent close_event(const Step& s, const Link& link, const Holding& h, const
   e.kind = LeaderEventKind::risk_close;
   e.source = EventSource::internal;
   e.venue = s.t.accounts[link.slot].account.venue;
-  e.side = Side::sell;
+  e.side = exit_side(h.is_short);
   const Source& source = s.t.sources[link.source];
   if (source.is_channel) {
     e.channel = ChannelId{source.id};

@@ -27,7 +27,10 @@ void each_holding(const Tables& t, AccountSlot slot, Index asset, Visit&& visit)
       const Holding& h = t.holdings[at];
       if (!h.quantity.is_positive() && h.quarantine == none) continue;
       const Index instrument = t.find_instrument(venue, h.symbol);
-      if (instrument != none && t.instruments[instrument].base == asset) visit(at, instrument);
+      // Of contracts an account has no balance that could be compared.
+      if (instrument != none && t.instruments[instrument].base == asset &&
+          t.instruments[instrument].instrument.kind == InstrumentKind::spot)
+        visit(at, instrument);
     }
 }
 

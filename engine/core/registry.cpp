@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/base/limits.hpp"
+#include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
@@ -238,6 +239,7 @@ void on_link(Step& s, const CopyLink& l) {
   h.removed = false;
   set_filter(t, h, l);
   set_terms(s, at, l);
+  if (h.slot != slot) supersede_flips_of(s, at);
   move_to_account(s, at, slot);
   if (h.place == none) join_source(t, at, source);
   if (h.first_protection != none) review_protections(s, at);
@@ -255,6 +257,7 @@ void on_link_remove(Step& s, LinkId id) {
     return;
   }
   leave_source(s.t, s.t.links[at]);
+  supersede_flips_of(s, at);
   s.t.links[at].removed = true;
   s.t.links[at].status = LinkStatus::stopped;
   drop_link_if_done(s.t, at);
@@ -321,7 +324,9 @@ void on_account_state(Step& s, const AccountState& state) {
   if (state.kind == AccountStateKind::reconciled) a.credentials_refused = false;
   if (state.kind == AccountStateKind::credentials_refused) a.credentials_refused = true;
   emit_account_state(s, state);
-  if (a.reconciled) query_unknown_orders(s, at);
+  if (!a.reconciled) return;
+  query_unknown_orders(s, at);
+  advance_flips_of(s, at);
 }
 
 bool instrument_differs(const Tables& t, const Instrument& i) {

@@ -4,6 +4,7 @@
 
 #include "engine/core/equity.hpp"
 #include "engine/core/exits.hpp"
+#include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
@@ -11,6 +12,7 @@
 #include "engine/core/reconcile.hpp"
 #include "engine/core/risk.hpp"
 #include "engine/core/sizing.hpp"
+#include "engine/core/symbols.hpp"
 #include "engine/domain/identity.hpp"
 
 namespace oneclick::core {
@@ -28,7 +30,10 @@ struct Verdict {
   OrderKey order;
 };
 
-void tell(Step& s, const Request& r, Index link, std::uint32_t rank, const Verdict& v) {
+void tell(Step& s, const Request& r, Index link, std::uint32_t rank, Verdict v) {
+  // The first leg of a flip was made: what is refused is its second alone.
+  if (r.flip != nullptr && !r.flip->exit.is_nil() && v.outcome == Outcome::skipped)
+    v = {Outcome::clipped, v.reason, Cap::flip, v.wanted_fine, v.residual_fine, r.flip->exit};
   emit_outcome(s, {.event = r.event.id,
                    .link = s.t.links[link].id,
                    .outcome = v.outcome,
@@ -57,7 +62,8 @@ Verdict coalesced_into(const LeaderOrder& seen, const Link& link, const Holding*
           Cap::none,
           0,
           0,
-          made ? order_key(seen.first_fill, link.id, 0, 0, seen.time_ns) : OrderKey{}};
+          made ? order_key(seen.first_fill, link.id, h->second_leg ? 1 : 0, 0, seen.time_ns)
+               : OrderKey{}};
 }
 
 bool killed(const Tables& t, const Request& r, const Link& link, Venue venue) {
@@ -81,23 +87,33 @@ std::int64_t age_max(const Tables& t, const Link& link) {
   return all > 0 ? std::min(ttl, all) : ttl;
 }
 
-void find_instrument(const Tables& t, Request& r, Venue venue) {
-  if (r.venue == venue) return;
-  r.venue = venue;
-  r.instrument = r.symbol == none ? none : t.find_instrument(venue, r.symbol);
-  r.slippage_bps = -1;
-}
-
 Decimal capped_at(const Tables& t, Request& r, const Link& link) {
   if (r.slippage_bps != link.slippage_bps_max) {
     r.slippage_bps = link.slippage_bps_max;
-    r.capped = capped_price(r.event.touch.ask, link.slippage_bps_max,
+    r.capped = capped_price(r.touch.ask, link.slippage_bps_max,
                             t.instruments[r.instrument].instrument.price_tick);
   }
   return r.capped;
 }
 
-Reason refusal_of_entry(const Step& s, const Request& r, Index link_at) {
+// What a unit is valued at, and the limit. What is bought costs the limit at most; what is sold
+// brings at least its limit, and ties up what it is worth.
+struct EntryPrice {
+  Decimal value;
+  Decimal limit;
+};
+EntryPrice entry_price(const Tables& t, Request& r, const Link& link, bool is_short) {
+  const bool market = link.entry_style == EntryStyle::market;
+  if (is_short) {
+    const Decimal tick = t.instruments[r.instrument].instrument.price_tick;
+    return {r.touch.bid,
+            market ? r.touch.bid : floored_price(r.touch.bid, link.slippage_bps_max, tick)};
+  }
+  const Decimal price = market ? r.touch.ask : capped_at(t, r, link);
+  return {price, price};
+}
+
+Reason refusal_of_entry(const Step& s, const Request& r, Index link_at, bool is_short) {
   const Link& link = s.t.links[link_at];
   const AccountEntry& account = s.t.accounts[link.slot];
   const bool known = r.instrument != none;
@@ -107,7 +123,7 @@ Reason refusal_of_entry(const Step& s, const Request& r, Index link_at) {
        .connected = account.known && account.account.connected,
        .credentials_refused = account.credentials_refused,
        .status = link.status,
-       .quarantined = is_quarantined(s.t, link_at, r.symbol),
+       .quarantined = is_quarantined(s.t, link_at, r.held_symbol),
        .subscription_active = link.subscription_active,
        .reconciled = account.reconciled,
        .age_ns = s.now_ns - r.event.event_time_ns,
@@ -116,8 +132,8 @@ Reason refusal_of_entry(const Step& s, const Request& r, Index link_at) {
        .instrument_known = known,
        .trading = known ? s.t.instruments[r.instrument].instrument.status : TradingStatus::halted,
        .signal_type = r.event.signal_type,
-       .has_quantity = !is_by_leader_quantity(link.sizing_mode) || r.event.quantity.is_positive(),
-       .has_price = r.has_price});
+       .has_quantity = !is_by_leader_quantity(link.sizing_mode) || r.quantity.is_positive(),
+       .has_price = (is_short ? r.touch.bid : r.touch.ask).is_positive()});
 }
 
 std::int32_t percentage_of(const Request& r, const Link& link) {
@@ -135,7 +151,8 @@ Decimal leader_equity_of(const Step& s, Request& r, Venue venue, Index quote) {
   return r.leader_equity;
 }
 
-Wished wish_of(const Step& s, Request& r, const Link& link, Index instrument, Decimal price) {
+Wished wish_of(const Step& s, Request& r, const Link& link, Index instrument, EntryPrice price,
+               bool is_short) {
   const Tables& t = s.t;
   Decimal follower{}, leader{};
   if (is_by_equity(link.sizing_mode)) {
@@ -147,24 +164,32 @@ Wished wish_of(const Step& s, Request& r, const Link& link, Index instrument, De
   }
   return wish_for(
       {.mode = link.sizing_mode,
-       .leader_quantity = r.event.quantity,
+       .leader_quantity = r.quantity,
        .percentage_e2 = percentage_of(r, link),
        .copy_amount = amount_of(r, link),
        .copy_quantity = link.terms == none ? Decimal{} : t.terms[link.terms].copy_quantity,
-       .price = price,
+       .price = price.value,
+       .limit = price.limit,
        .stop_loss = r.event.stop_loss,
        .follower_equity = follower,
-       .leader_equity = leader});
+       .leader_equity = leader,
+       .is_short = is_short});
+}
+
+// Held the other way, and less than can be closed: an entry carries it along.
+i128 dust_against(const Holding* h, bool is_short) {
+  return h != nullptr && h->is_short != is_short ? to_fine(sellable(*h)) : 0;
 }
 
 EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const Holding* h,
-                      Decimal price, i128 wished_fine, const Room& room) {
+                      EntryPrice price, i128 wished_fine, const Room& room, bool is_short) {
   const InstrumentEntry& i = s.t.instruments[r.instrument];
   const bool market = link.entry_style == EntryStyle::market;
-  const i128 residual = h == nullptr ? 0 : h->residual_e12;
-  return {.wanted_fine = wished_fine + residual,
+  const i128 residual = h == nullptr || h->entry_short != is_short ? 0 : h->residual_e12;
+  return {.wanted_fine = wished_fine + residual + dust_against(h, is_short),
           .residual_fine = residual,
-          .price = price,
+          .price = price.value,
+          .limit = price.limit,
           .price_min = market ? Decimal{} : i.instrument.price_min,
           .price_max = market ? Decimal{} : i.instrument.price_max,
           .lots = lot_rules(i.instrument, market ? OrderType::market : OrderType::limit_ioc),
@@ -178,11 +203,19 @@ EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const H
           .position_quantity = h == nullptr ? Decimal{} : h->quantity + h->entries_in_flight,
           .event_notional = r.event_notional,
           .available_fine = available_fine(s.t, link.slot, i.quote),
-          .fee_bps = s.t.settings.taker_fee_bps};
+          .cost = cost_rate(i.instrument, link, s.t.settings.taker_fee_bps)};
+}
+
+Index holding_to_enter(Tables& t, Index link, Index symbol, bool is_short) {
+  const Index at = t.holding_of(link, symbol);
+  Holding& h = t.holdings[at];
+  if (h.entry_short != is_short) h.residual_e12 = 0;
+  h.entry_short = is_short;
+  return at;
 }
 
 void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const EntryDemand& d,
-                 const EntrySize& size) {
+                 const EntrySize& size, bool is_short) {
   Tables& t = s.t;
   const Index order = t.new_order();
   Order& o = t.orders[order];
@@ -192,23 +225,25 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   o.copied_from = r.event.leader;
   o.quantity = size.quantity;
   o.type = link.entry_style == EntryStyle::market ? OrderType::market : OrderType::limit_ioc;
-  if (o.type == OrderType::limit_ioc) o.price = d.price;
+  if (o.type == OrderType::limit_ioc) o.price = d.limit;
   o.keep = keep_all;
   o.wanted_e12 = d.wanted_fine;
-  o.reserved_e12 = cost_fine(size.notional, d.fee_bps);
+  o.reserved_e12 = cost_fine(size.notional, d.cost);
   o.event_time_ns = r.event.event_time_ns;
   o.received_ns = r.event.received_ns;
   o.expires_ns = r.event.event_time_ns + age_max(t, link);
   o.link = link_at;
   o.slot = link.slot;
-  o.holding = t.holding_of(link_at, r.symbol);
+  o.holding = holding_to_enter(t, link_at, r.held_symbol, is_short);
   o.instrument = r.instrument;
   o.rank = rank;
-  o.side = Side::buy;
+  o.side = entry_side(is_short);
+  o.leg = r.flip == nullptr ? 0 : 1;
   o.cap = size.cap;
   o.outcome_due = true;
   Holding& h = t.holdings[o.holding];
   h.residual_e12 = size.residual_fine;
+  h.second_leg = r.flip != nullptr;
   h.leader_order = r.event.leader_order & leader_order_bits;
   h.entries_in_flight += size.quantity;
   t.balances[t.find_balance(link.slot, t.instruments[r.instrument].quote)].reserved_e12 +=
@@ -218,60 +253,6 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   t.list_order(order);
   if (link.protect) promise_protection(s, order, r.event);
   submit_order(s, order);
-}
-
-void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank) {
-  Tables& t = s.t;
-  const Link& link = t.links[link_at];
-  find_instrument(t, r, t.accounts[link.slot].account.venue);
-  if (const Reason refused = refusal_of_entry(s, r, link_at); refused != Reason::none) {
-    const bool shared = link.sizing_mode == SizingMode::leader_quantity;
-    const i128 wanted = shared ? share_of(r.event.quantity, percentage_of(r, link)) : 0;
-    return tell(s, r, link_at, rank, skipped(refused, wanted, 0));
-  }
-  const Index held = t.find_holding(link_at, r.symbol);
-  const Holding* const holding = held == none ? nullptr : &t.holdings[held];
-  if (r.order_seen != nullptr && is_per_order(link.sizing_mode))
-    return tell(s, r, link_at, rank, coalesced_into(*r.order_seen, link, holding));
-  const Decimal price =
-      link.entry_style == EntryStyle::market ? r.event.touch.ask : capped_at(t, r, link);
-  const Wished wished = wish_of(s, r, link, r.instrument, price);
-  if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
-  const Room room = room_of(s, link_at, r.symbol, r.instrument);
-  if (room.refusal != Reason::none)
-    return tell(s, r, link_at, rank, skipped(room.refusal, wished.fine, 0));
-  const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine, room);
-  const EntrySize size = size_entry(demand);
-  if (size.reason != Reason::none)
-    return tell(s, r, link_at, rank,
-                skipped(size.reason, demand.wanted_fine, size.residual_fine, size.cap));
-  if (size.quantity.is_zero()) {
-    t.holdings[t.holding_of(link_at, r.symbol)].residual_e12 = size.residual_fine;
-    return tell(s, r, link_at, rank, carried(demand.wanted_fine, size.residual_fine));
-  }
-  place_entry(s, r, link_at, rank, demand, size);
-}
-
-// Entries still in flight are wanted in part, or not at all, from now on: when they fill, the rest
-// is sold at once. Returns the last such order, nil when there is none.
-OrderKey cut_entries_in_flight(Tables& t, const Request& r, Index holding) {
-  OrderKey key{};
-  for (Index at = t.holdings[holding].first_order; at != none; at = t.orders[at].next_in_holding) {
-    Order& o = t.orders[at];
-    if (o.is_exit || o.life == Life::ended) continue;
-    if (r.ask == Ask::close_signal && o.signal != r.event.signal) continue;
-    if (r.ask == Ask::sell_quantity) continue;
-    o.keep =
-        r.ask == Ask::sell_fraction ? mul_div(o.keep, r.kept, r.kept_of, Round::down) : Decimal{};
-    key = o.key;
-  }
-  return key;
-}
-
-Decimal exit_price(const Step& s, const Request& r) {
-  const Touch& touch = r.event.touch;
-  const bool fresh = s.now_ns - touch.time_ns <= s.t.settings.touch_age_ns_max;
-  return fresh && touch.bid.is_positive() ? touch.bid : Decimal{};
 }
 
 i128 wanted_of_exit(const Step& s, Request& r, const Holding& h, const Link& link,
@@ -286,11 +267,11 @@ i128 wanted_of_exit(const Step& s, Request& r, const Holding& h, const Link& lin
     }
     case Ask::sell_quantity: {
       if (link.sizing_mode == SizingMode::leader_quantity)
-        return share_of(r.event.quantity, percentage_of(r, link)) + owed;
+        return share_of(r.quantity, percentage_of(r, link)) + owed;
       // As much as the same signal would have bought; all where that cannot be said.
-      const Decimal price = exit_price(s, r);
+      const Decimal price = exit_price(r, h.is_short);
       if (!price.is_positive()) return available;
-      const Wished wished = wish_of(s, r, link, instrument, price);
+      const Wished wished = wish_of(s, r, link, instrument, {price, price}, h.is_short);
       return wished.reason == Reason::none ? wished.fine + owed : available;
     }
     case Ask::close_signal: {
@@ -298,7 +279,9 @@ i128 wanted_of_exit(const Step& s, Request& r, const Holding& h, const Link& lin
       return opened == none ? 0 : std::min(to_fine(t.signals[opened].quantity) + owed, available);
     }
     case Ask::nothing:
-    case Ask::buy:
+    case Ask::enter:
+    case Ask::flip:
+    case Ask::by_signal:
     case Ask::sell_all:
       break;
   }
@@ -314,7 +297,8 @@ void cut_residual(const Request& r, Holding& h) {
 
 // The holding an exit is about: the link's in the symbol, or where the signal was opened.
 Index holding_to_exit(const Tables& t, const Request& r, Index link) {
-  if (r.ask != Ask::close_signal) return r.symbol == none ? none : t.find_holding(link, r.symbol);
+  if (r.ask != Ask::close_signal)
+    return r.held_symbol == none ? none : t.find_holding(link, r.held_symbol);
   if (const Index opened = t.find_signal(link, r.event.signal); opened != none)
     return t.signals[opened].holding;
   for (Index h = t.links[link].first_holding; h != none; h = t.holdings[h].next)
@@ -327,6 +311,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   Tables& t = s.t;
   const Link& link = t.links[link_at];
   const AccountEntry& account = t.accounts[link.slot];
+  find_instrument(s, r, account.account.venue);
   const Index at = holding_to_exit(t, r, link_at);
   if (at == none) return tell(s, r, link_at, rank, skipped(Reason::no_position, 0, 0));
   const Index instrument = t.find_instrument(account.account.venue, t.holdings[at].symbol);
@@ -334,6 +319,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
                                          account.credentials_refused, instrument != none);
       refused != Reason::none)
     return tell(s, r, link_at, rank, skipped(refused, 0, 0));
+  if (t.holdings[at].has_flip && exit_flip(s, r, link_at, rank, at)) return;
   const OrderKey in_flight = cut_entries_in_flight(t, r, at);
   Holding& h = t.holdings[at];
   const i128 available = to_fine(sellable(h));
@@ -353,7 +339,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   const ExitSize size =
       size_exit({.wanted_fine = wanted,
                  .lots = lot_rules(t.instruments[instrument].instrument, OrderType::market),
-                 .price = exit_price(s, r)});
+                 .price = exit_price(r, h.is_short)});
   h.exit_residual_e12 = size.residual_fine;
   if (size.quantity.is_zero())
     return tell(s, r, link_at, rank, carried(wanted, size.residual_fine));
@@ -374,38 +360,129 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
                  .closes_signal = r.ask == Ask::close_signal});
 }
 
+// Out of what the link holds the other way; in, where there is nothing of that. Where nothing can
+// be short, sell signals only close.
+void serve_signal(Step& s, Request& r, Index link_at, std::uint32_t rank) {
+  Tables& t = s.t;
+  const Link& link = t.links[link_at];
+  const bool is_short = r.is_short != link.reverse;
+  find_instrument(s, r, t.accounts[link.slot].account.venue);
+  const bool both = r.instrument != none && can_be_short(t.instruments[r.instrument].instrument);
+  if (both ? !closes_by_signal(t, link_at, r, is_short) : !is_short)
+    return enter(s, r, link_at, rank, is_short);
+  r.ask = r.quantity.is_positive() ? Ask::sell_quantity : Ask::sell_all;
+  serve_exit(s, r, link_at, rank);
+  r.ask = Ask::by_signal;
+}
+
 }  // namespace
+
+void find_instrument(const Step& s, Request& r, Venue venue) {
+  if (r.venue == venue) return;
+  const Tables& t = s.t;
+  r.venue = venue;
+  r.instrument = find_counterpart(t, venue, r.symbol);
+  r.held_symbol = r.instrument == none ? r.symbol : t.instruments[r.instrument].symbol;
+  r.slippage_bps = -1;
+  const bool own =
+      r.held_symbol == r.symbol && (r.event.venue == venue || r.event.venue == Venue::none);
+  r.touch = own || r.instrument == none ? r.event.touch : t.instruments[r.instrument].price;
+  if (s.now_ns - r.touch.time_ns > t.settings.touch_age_ns_max) r.touch = Touch{};
+}
+
+// Entries still in flight are wanted in part, or not at all, from now on: when they fill, the rest
+// is sold at once. Returns the last such order, nil when there is none.
+OrderKey cut_entries_in_flight(Tables& t, const Request& r, Index holding) {
+  OrderKey key{};
+  for (Index at = t.holdings[holding].first_order; at != none; at = t.orders[at].next_in_holding) {
+    Order& o = t.orders[at];
+    if (o.is_exit || o.life == Life::ended) continue;
+    if (r.ask == Ask::close_signal && o.signal != r.event.signal) continue;
+    if (r.ask == Ask::sell_quantity) continue;
+    o.keep =
+        r.ask == Ask::sell_fraction ? mul_div(o.keep, r.kept, r.kept_of, Round::down) : Decimal{};
+    key = o.key;
+  }
+  return key;
+}
+
+Decimal exit_price(const Request& r, bool is_short) {
+  return is_short ? r.touch.ask : r.touch.bid;
+}
+
+void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, bool is_short) {
+  Tables& t = s.t;
+  const Link& link = t.links[link_at];
+  if (const Reason refused = refusal_of_entry(s, r, link_at, is_short); refused != Reason::none) {
+    const bool shared = link.sizing_mode == SizingMode::leader_quantity;
+    const i128 wanted = shared ? share_of(r.quantity, percentage_of(r, link)) : 0;
+    return tell(s, r, link_at, rank, skipped(refused, wanted, 0));
+  }
+  const Index held = t.find_holding(link_at, r.held_symbol);
+  const Holding* const holding = held == none ? nullptr : &t.holdings[held];
+  if (r.flip == nullptr && r.order_seen != nullptr && is_per_order(link.sizing_mode))
+    return tell(s, r, link_at, rank, coalesced_into(*r.order_seen, link, holding));
+  const EntryPrice price = entry_price(t, r, link, is_short);
+  Wished wished = wish_of(s, r, link, r.instrument, price, is_short);
+  if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
+  if (r.flip != nullptr && is_per_order(link.sizing_mode))
+    wished.fine = mul(Decimal::from_e8(wished.fine), r.flip->orders, Round::down).e8();
+  if (is_short && !can_be_short(t.instruments[r.instrument].instrument))
+    return tell(s, r, link_at, rank, skipped(Reason::no_position, wished.fine, 0));
+  const Room room = room_of(s, link_at, r.held_symbol, r.instrument);
+  if (room.refusal != Reason::none)
+    return tell(s, r, link_at, rank, skipped(room.refusal, wished.fine, 0));
+  const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine, room, is_short);
+  const EntrySize size = size_entry(demand);
+  if (size.reason != Reason::none)
+    return tell(s, r, link_at, rank,
+                skipped(size.reason, demand.wanted_fine, size.residual_fine, size.cap));
+  if (size.quantity.is_zero()) {
+    const i128 residual = size.residual_fine - dust_against(holding, is_short);
+    t.holdings[holding_to_enter(t, link_at, r.held_symbol, is_short)].residual_e12 = residual;
+    return tell(s, r, link_at, rank, carried(demand.wanted_fine, residual));
+  }
+  place_entry(s, r, link_at, rank, demand, size, is_short);
+}
 
 Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
   const CoreSettings& settings = s.t.settings;
   const int shards = settings.shard_count == 0 ? 1 : settings.shard_count;
-  const bool fresh = s.now_ns - event.touch.time_ns <= settings.touch_age_ns_max;
   return {.event = event,
           .ask = Ask::nothing,
           .refusal = Reason::none,
           .symbol = symbol,
+          .is_short = false,
+          .quantity = event.quantity,
           .kept = Decimal{},
           .kept_of = Decimal{},
           .order_seen = nullptr,
           .percentage_e2 = 0,
           .copy_amount = Decimal{},
-          .has_price = fresh && event.touch.ask.is_positive(),
           .leader_equity_quote = none,
           .leader_equity = Decimal{},
           .event_notional = Decimal{},
           .event_notional_max = scale_by(settings.event_notional_max, 1, shards, Round::down),
           .venue = Venue::none,
           .instrument = none,
+          .held_symbol = none,
+          .touch = Touch{},
           .slippage_bps = -1,
-          .capped = Decimal{}};
+          .capped = Decimal{},
+          .flip = nullptr};
 }
 
 void serve(Step& s, Request& r, Index link, std::uint32_t rank) {
   switch (r.ask) {
     case Ask::nothing:
       return tell(s, r, link, rank, skipped(r.refusal, 0, 0));
-    case Ask::buy:
-      return serve_entry(s, r, link, rank);
+    case Ask::enter:
+    case Ask::flip: {
+      find_instrument(s, r, s.t.accounts[s.t.links[link].slot].account.venue);
+      return enter(s, r, link, rank, r.is_short != s.t.links[link].reverse);
+    }
+    case Ask::by_signal:
+      return serve_signal(s, r, link, rank);
     case Ask::sell_fraction:
     case Ask::sell_quantity:
     case Ask::sell_all:

@@ -46,12 +46,11 @@ class Clipper {
     if (quantity_ <= limit) return true;
     set(to_lots(limit, demand_.lots));
     cap_ = cap;
-    return too_small(quantity_, demand_.price, demand_.lots) == Reason::none;
+    return too_small(quantity_, demand_.limit, demand_.lots) == Reason::none;
   }
   [[nodiscard]] bool to_balance() {
-    if (cost_fine(notional_, demand_.fee_bps) <= demand_.available_fine) return true;
-    const i128 affordable = demand_.available_fine / (bps + demand_.fee_bps);
-    return to_notional(Decimal::from_e8(affordable > 0 ? affordable : 0), Cap::balance);
+    if (cost_fine(notional_, demand_.cost) <= demand_.available_fine) return true;
+    return to_notional(affordable(demand_.available_fine, demand_.cost), Cap::balance);
   }
   [[nodiscard]] Decimal quantity() const { return quantity_; }
   [[nodiscard]] Decimal notional() const { return notional_; }
@@ -125,10 +124,9 @@ Decimal capped_price(Decimal ask, std::int32_t slippage_bps, Decimal tick) {
   return tick.is_positive() ? round_to_step(cap, tick, Round::down) : cap;
 }
 
-i128 cost_fine(Decimal notional, std::int32_t fee_bps) {
-  // Far above any balance, and its product still fits.
-  constexpr Decimal enough = Decimal::from_e8(static_cast<i128>(1) << 100);
-  return min(notional, enough).e8() * (bps + fee_bps);
+Decimal floored_price(Decimal bid, std::int32_t slippage_bps, Decimal tick) {
+  const Decimal floor = scale_by(bid, bps - slippage_bps, bps, Round::up);
+  return tick.is_positive() ? max(round_to_step(floor, tick, Round::up), tick) : floor;
 }
 
 Wished wish_for(const Wish& w) {
@@ -141,8 +139,10 @@ Wished wish_for(const Wish& w) {
     case SizingMode::fixed_quantity:
       return {to_fine(w.copy_quantity), Reason::none};
     case SizingMode::fixed_risk:
-      if (!w.stop_loss.is_positive() || w.stop_loss >= w.price) return {0, Reason::no_stop};
-      return {to_fine(div(w.copy_amount, w.price - w.stop_loss, Round::down)), Reason::none};
+      if (!w.stop_loss.is_positive() || w.stop_loss == w.limit ||
+          (w.stop_loss > w.limit) != w.is_short)
+        return {0, Reason::no_stop};
+      return {to_fine(div(w.copy_amount, abs(w.limit - w.stop_loss), Round::down)), Reason::none};
     case SizingMode::follower_equity: {
       if (!w.follower_equity.is_positive()) return {0, Reason::equity_unknown};
       const Decimal notional = scale_by(w.follower_equity, w.percentage_e2, whole_e2, Round::down);
@@ -161,7 +161,7 @@ Wished wish_for(const Wish& w) {
 
 EntrySize size_entry(const EntryDemand& d) {
   Decimal quantity = d.wanted_fine > 0 ? to_lots(from_fine(d.wanted_fine), d.lots) : Decimal{};
-  if (const Reason small = too_small(quantity, d.price, d.lots); small != Reason::none) {
+  if (const Reason small = too_small(quantity, d.limit, d.lots); small != Reason::none) {
     switch (d.policy) {
       case MinLotPolicy::carry:
         return nothing(Reason::none, d.wanted_fine);
@@ -171,12 +171,12 @@ EntrySize size_entry(const EntryDemand& d) {
       case MinLotPolicy::round_up:
         // Bought ahead of the leader already: the next events make up for it.
         if (d.wanted_fine <= 0) return nothing(Reason::none, d.wanted_fine);
-        quantity = smallest(d.price, d.lots);
+        quantity = smallest(d.limit, d.lots);
         break;
     }
   }
-  if ((d.price_min.is_positive() && d.price < d.price_min) ||
-      (d.price_max.is_positive() && d.price > d.price_max))
+  if ((d.price_min.is_positive() && d.limit < d.price_min) ||
+      (d.price_max.is_positive() && d.limit > d.price_max))
     return nothing(Reason::price_filter, d.residual_fine);
   Clipper clipper(d, quantity);
   if (const Reason refused = clip(d, clipper); refused != Reason::none)

@@ -2,6 +2,7 @@
 // rounding leaves over is told, to be carried.
 #pragma once
 
+#include "engine/core/margin.hpp"
 #include "engine/core/tables.hpp"
 
 namespace oneclick::core {
@@ -21,6 +22,8 @@ struct LotRules {
 
 // Highest price that a capped entry may pay: the ask plus the allowed slippage, never above it.
 [[nodiscard]] Decimal capped_price(Decimal ask, std::int32_t slippage_bps, Decimal tick);
+// Lowest price that a capped entry short may bring: the bid less the allowed slippage, never below.
+[[nodiscard]] Decimal floored_price(Decimal bid, std::int32_t slippage_bps, Decimal tick);
 
 // leader_quantity: percent of the leader's quantity, exact.
 [[nodiscard]] constexpr i128 share_of(Decimal leader_quantity, std::int32_t percentage_e2) {
@@ -34,10 +37,12 @@ struct Wish {
   std::int32_t percentage_e2;
   Decimal copy_amount;
   Decimal copy_quantity;
-  Decimal price;            // what a unit costs at most
+  Decimal price;            // what a unit costs at most; short: brings at the touch
+  Decimal limit;            // the worst price it may be had for
   Decimal stop_loss;        // of the signal; zero: none
   Decimal follower_equity;  // in quote; zero: not known, or not asked for
   Decimal leader_equity;
+  bool is_short;
 };
 struct Wished {
   i128 fine;
@@ -61,13 +66,11 @@ struct Wished {
   return mode != SizingMode::fixed_notional && mode != SizingMode::fixed_risk;
 }
 
-// What an order reserves: its notional and the taker's fee on it, in 1e-12.
-[[nodiscard]] i128 cost_fine(Decimal notional, std::int32_t fee_bps);
-
 struct EntryDemand {
   i128 wanted_fine;    // residual included
   i128 residual_fine;  // carried from before
-  Decimal price;       // limit, or the ask for market orders
+  Decimal price;       // what a unit is valued at: the limit to buy, the touch where there is none
+  Decimal limit;       // what the venue measures by; differs from the price of shorts alone
   Decimal price_min;
   Decimal price_max;
   LotRules lots;
@@ -81,7 +84,7 @@ struct EntryDemand {
   Decimal position_quantity;  // held and in flight
   Decimal event_notional;     // of the followers before this one
   i128 available_fine;        // quote that is free and not reserved
-  std::int32_t fee_bps;
+  CostRate cost;
 };
 struct EntrySize {
   Decimal quantity;  // zero when nothing is to be sent

@@ -199,7 +199,7 @@ struct BalanceEntry {
 };
 
 // What a link holds of a symbol, by the fills of its own orders, net of fees paid in the base
-// asset. Long or short, all figures are positive; what is on its way in is of the same direction.
+// asset. Long or short, all figures are positive.
 struct Holding {
   Decimal quantity;
   Decimal cost;            // what was paid for it in quote, fees in quote included; of shorts, got
@@ -216,9 +216,10 @@ struct Holding {
   Index quarantine;                 // in Tables::quarantines; none for most
   std::uint64_t leader_order : 56;  // of the last entry, cut to these bits; 0: none, or not known
   bool is_short : 1;
-  bool has_flip : 1;    // an entry the other way waits in Tables::flips
-  bool second_leg : 1;  // the last entry was
-  std::uint8_t unused : 5;
+  bool entry_short : 1;  // what is on its way in, and what the residual is of
+  bool has_flip : 1;     // an entry the other way waits in Tables::flips
+  bool second_leg : 1;   // the last entry was
+  std::uint8_t unused : 4;
 };
 inline constexpr std::uint64_t leader_order_bits = (std::uint64_t{1} << 56) - 1;
 
@@ -235,6 +236,7 @@ struct Flip {
   Decimal stop_loss;
   Decimal take_profit;
   Decimal copy_amount;  // of one-click copies, as the percentage
+  Decimal orders;       // of the leader's, that are in it: one size for each where that is fixed
   std::int64_t event_time_ns;
   std::int64_t received_ns;
   std::uint64_t leader_order;
@@ -243,14 +245,12 @@ struct Flip {
   Index next_free;
   std::uint32_t rank;
   std::int32_t percentage_e2;
-  std::uint32_t orders;  // of the leader's, that are in it: one size for each where that is fixed
-  Venue venue;           // the leader's
+  Venue venue;  // the leader's
   LeaderEventKind kind;
   SignalType signal_type;
   bool is_short;
-  Reason exit_refused;  // why the exit could not be made
   bool in_use;
-  std::uint8_t unused[10];
+  std::uint8_t unused[15];
 };
 
 // A name that one venue has for a symbol.

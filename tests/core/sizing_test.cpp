@@ -78,6 +78,7 @@ TEST(Sizing, RoundsCapsAndNames) {
         .wanted_fine = to_fine(dec(c.wanted)),
         .residual_fine = to_fine(dec(c.residual)),
         .price = dec(c.price),
+        .limit = dec(c.price),
         .price_min = dec("1"),
         .price_max = dec("1000"),
         .lots = {dec("0.01"), dec("0.02"), dec(c.venue_max), dec(c.notional_min), Decimal{}},
@@ -91,7 +92,7 @@ TEST(Sizing, RoundsCapsAndNames) {
         .position_quantity = dec(c.position),
         .event_notional = dec("100"),
         .available_fine = to_fine(dec(c.available)),
-        .fee_bps = 10};
+        .cost = cost_in_full(10)};
     const EntrySize size = size_entry(demand);
     EXPECT_EQ(size.quantity, dec(c.quantity)) << c.name << " " << size.quantity.to_text();
     EXPECT_EQ(from_fine(size.residual_fine), dec(c.carried)) << c.name;
@@ -142,9 +143,11 @@ TEST(Sizing, EachModeAsksForItsOwnSize) {
                                     .copy_amount = dec(c.amount),
                                     .copy_quantity = dec(c.quantity),
                                     .price = dec(c.price),
+                                    .limit = dec(c.price),
                                     .stop_loss = dec(c.stop),
                                     .follower_equity = {},
-                                    .leader_equity = {}});
+                                    .leader_equity = {},
+                                    .is_short = false});
     EXPECT_EQ(from_fine(wished.fine), dec(c.wished)) << c.name;
     EXPECT_EQ(wished.reason, c.reason) << c.name << " " << to_text(wished.reason);
   }
@@ -253,16 +256,16 @@ TEST(Sizing, FixedSizesSurviveARestart) {
 TEST(Sizing, TheLargestNumbersNeitherWrapNorOverspend) {
   EntryDemand d{};
   d.wanted_fine = share_of(dec("999999999999.99"), 99'999);
-  d.price = dec("999999999999");
+  d.price = d.limit = dec("999999999999");
   d.lots = {dec("0.00000001"), Decimal{}, Decimal{}, Decimal{}, Decimal{}};
   d.policy = MinLotPolicy::carry;
   d.available_fine = to_fine(dec("999999999999"));
-  d.fee_bps = 10;
+  d.cost = cost_in_full(10);
   const EntrySize size = size_entry(d);
   EXPECT_EQ(size.cap, Cap::balance);
-  EXPECT_LE(cost_fine(size.notional, 10), d.available_fine);
+  EXPECT_LE(cost_fine(size.notional, d.cost), d.available_fine);
   const Decimal one_lot_more = size.quantity + dec("0.00000001");
-  EXPECT_GT(cost_fine(mul(one_lot_more, d.price, Round::up), 10), d.available_fine);
+  EXPECT_GT(cost_fine(mul(one_lot_more, d.price, Round::up), d.cost), d.available_fine);
 }
 
 TEST(Sizing, ACappedPriceNeverExceedsTheCap) {

@@ -80,6 +80,14 @@ inline Instrument btc_instrument() {
   return i;
 }
 
+// The same as contracts that can be sold short.
+inline Instrument linear_instrument() {
+  Instrument i = btc_instrument();
+  i.kind = InstrumentKind::linear;
+  i.leverage_max_e2 = 2'000;
+  return i;
+}
+
 inline CopyLink make_link(std::uint64_t n) {
   CopyLink l{};
   l.id = link_id(n);
@@ -246,6 +254,7 @@ class World {
     u.symbol = of.symbol;
     u.venue_order_id = VenueOrderId::cut("v" + std::to_string(of.key.value.low % 1'000'000));
     u.venue_time_ns = now_ns;
+    u.touch = {.bid = bid, .ask = ask, .time_ns = now_ns};
     return u;
   }
   void accept(const Intent& of) {
@@ -308,6 +317,12 @@ class World {
   [[nodiscard]] Decimal held(std::uint64_t n, const Symbol& symbol = btc) const {
     for (const Core::Holding& h : core.holdings())
       if (h.link == link_id(n) && h.symbol == symbol) return h.quantity;
+    return Decimal{};
+  }
+  // Negative: short.
+  [[nodiscard]] Decimal position(std::uint64_t n, const Symbol& symbol = btc) const {
+    for (const Core::Holding& h : core.holdings())
+      if (h.link == link_id(n) && h.symbol == symbol) return h.is_short ? -h.quantity : h.quantity;
     return Decimal{};
   }
   [[nodiscard]] Decimal residual(std::uint64_t n) const {

@@ -499,7 +499,6 @@ TEST_F(LoaderTest, EachBadRowGetsItsErrorAndNothingElseChanges) {
   const std::vector<BadRow> table = {
       {"style", bad_link("entry_style", "'mirror'"),
        "entry_style: mirror; allowed: capped, market"},
-      {"reverse", bad_link("reverse", "true"), "reverse: true; allowed: false"},
       {"chain", bad_link("chain", "true"), "chain: true; allowed: false"},
       {"sync", bad_link("sync_on_subscribe", "true"), "sync_on_subscribe: true; allowed: false"},
       {"symbols", bad_link("symbols", "'{BTCUSDT}'"), "symbols: BTCUSDT; allowed: BASE/QUOTE"},
