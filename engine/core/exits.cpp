@@ -184,7 +184,7 @@ void follow_up(Step& s, Index entry) {
                  .price = average_price(o)});
   if (size.quantity.is_zero()) return;
   h.exit_residual_e12 = size.residual_fine;
-  const auto leg = ++t.orders[entry].tries;
+  const auto leg = static_cast<std::uint8_t>(o.leg + ++t.orders[entry].tries);
   start_exit(s, {.event = o.event,
                  .signal = o.signal,
                  .copied_from = o.copied_from,

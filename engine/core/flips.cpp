@@ -136,6 +136,7 @@ void begin_flip(Step& s, Request& r, Index link, std::uint32_t rank, Index holdi
                  .cap = Cap::none,
                  .rank = rank,
                  .leg = 0,
+                 .attempt = 0,
                  .outcome_due = false,
                  .closes_signal = false});
 }

@@ -93,14 +93,21 @@ const Instrument& instrument_of(const Tables& t, const Protection& p) {
   return t.instruments[p.instrument].instrument;
 }
 
+bool is_short(const Tables& t, const Protection& p) {
+  return t.holdings[p.holding].is_short;
+}
+
 // Toward the market: a stop loses no more, a target asks no more than the signal says.
 Decimal stop_price(const Tables& t, const Protection& p) {
   const Decimal tick = instrument_of(t, p).price_tick;
-  return tick.is_positive() ? round_to_step(p.stop, tick, Round::up) : p.stop;
+  return tick.is_positive() ? round_to_step(p.stop, tick, is_short(t, p) ? Round::down : Round::up)
+                            : p.stop;
 }
 Decimal target_price(const Tables& t, const Protection& p) {
   const Decimal tick = instrument_of(t, p).price_tick;
-  return tick.is_positive() ? round_to_step(p.target, tick, Round::down) : p.target;
+  return tick.is_positive()
+             ? round_to_step(p.target, tick, is_short(t, p) ? Round::up : Round::down)
+             : p.target;
 }
 
 // Where a venue cannot let one order end another, the stop is the one that is placed.
@@ -128,23 +135,26 @@ Reason too_small_to_protect(const Tables& t, const Protection& p, Decimal quanti
   return Reason::none;
 }
 
-// The best bid that is known; zero: none.
+// The best bid that is known, of shorts the best ask; zero: none.
 Decimal market_price(const Step& s, const Protection& p) {
   const LeaderEvent& e = s.event.leader;
   if (s.event.kind == EventKind::leader && e.venue == instrument_of(s.t, p).venue &&
       e.symbol == instrument_of(s.t, p).symbol &&
       s.now_ns - e.touch.time_ns <= s.t.settings.touch_age_ns_max)
-    return e.touch.bid;
+    return is_short(s.t, p) ? e.touch.ask : e.touch.bid;
   const Touch& told = s.t.instruments[p.instrument].price;
-  return s.now_ns - told.time_ns <= s.t.settings.equity_age_ns_max ? told.bid : Decimal{};
+  if (s.now_ns - told.time_ns > s.t.settings.equity_age_ns_max) return Decimal{};
+  return is_short(s.t, p) ? told.ask : told.bid;
 }
 
 bool reached(const Step& s, const Protection& p) {
   if (p.reached) return true;
-  const Decimal bid = market_price(s, p);
-  if (!bid.is_positive()) return false;
-  return (p.stop.is_positive() && stop_price(s.t, p) >= bid) ||
-         (p.target.is_positive() && target_price(s.t, p) <= bid);
+  const Decimal market = market_price(s, p);
+  if (!market.is_positive()) return false;
+  const Decimal stop = stop_price(s.t, p), target = target_price(s.t, p);
+  const bool stopped = is_short(s.t, p) ? stop <= market : stop >= market;
+  const bool on_target = is_short(s.t, p) ? target >= market : target <= market;
+  return (p.stop.is_positive() && stopped) || (p.target.is_positive() && on_target);
 }
 
 void sell_now(Step& s, Index at, Decimal quantity) {
@@ -187,7 +197,7 @@ Index new_leg(Step& s, Index at, OrderType type, Decimal quantity) {
   o.attempt = p.attempt;
   o.tries = p.tries;
   o.life = Life::waiting;
-  o.side = Side::sell;
+  o.side = exit_side(is_short(t, p));
   o.type = type;
   o.leg = type == OrderType::stop_loss ? stop_leg : target_leg;
   o.is_exit = o.protects = o.closes_signal = true;

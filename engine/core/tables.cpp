@@ -530,7 +530,9 @@ void Tables::rebuild_indices() {
     if (o.life == Life::free) continue;
     if (o.keyed) order_index.insert(hash_of(o.key), i);
     if (o.deadline_ns != never) set_deadline(i, o.deadline_ns);
-    orders_open += o.life != Life::ended;
+    // Ended ones are listed until their outcome is told; then they are kept for late fills or gone.
+    const bool kept = o.life == Life::ended && (o.next != none || last_ended == i);
+    orders_open += !kept;
     orders_unknown += o.life == Life::unknown;
   }
 }

@@ -3,6 +3,7 @@
 // orders there are, which outcomes, and what is held at the end.
 #include <gtest/gtest.h>
 
+#include <set>
 #include <sstream>
 
 #include "tests/core/world.hpp"
@@ -39,7 +40,9 @@ class Player {
   }
   [[nodiscard]] std::string orders() const {
     std::string all;
+    std::set<OrderKey> keys;
     for (const Intent& i : w.heard.of(IntentKind::place)) {
+      EXPECT_TRUE(keys.insert(i.key).second) << "two orders of one key";
       EXPECT_EQ(i.reduce_only, i.is_exit && linear());
       all += (all.empty() ? "" : " ") + std::string(i.side == Side::buy ? "b" : "s") +
              i.quantity.to_text() + (i.is_exit ? "!" : "");
