@@ -24,12 +24,16 @@ inline constexpr std::size_t quote_groups_max = 4;
 inline constexpr std::size_t quote_group_assets_max = 4;
 inline constexpr std::size_t scopes_max =
     1 << 20;  // limits of accounts and leaders; ignored, counted
+inline constexpr std::int64_t scope_watch_ns = 1'000'000'000;  // profit is not looked at more often
 // Signals of channels that are open, for links that begin; further ones are not synced.
 inline constexpr std::size_t published_signals_max = 1 << 16;
 inline constexpr std::size_t syncs_max = 1
                                          << 20;  // waiting for a price; further ones are not synced
 inline constexpr std::size_t ghosts_max =
     1 << 12;  // open orders nobody knows; more are cancelled, and their fills not recorded
+
+// Entries that the venue's budget does not carry are tried again after this, then twice as long.
+inline constexpr std::int64_t entry_retry_ns = 250'000'000;
 
 // Fan-out: intents leave in batches that begin small, so that the first followers do not wait.
 inline constexpr std::size_t fanout_batch_first = 2;

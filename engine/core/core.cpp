@@ -13,6 +13,7 @@
 #include "engine/core/reconcile.hpp"
 #include "engine/core/registry.hpp"
 #include "engine/core/scopes.hpp"
+#include "engine/core/subscribing.hpp"
 #include "engine/core/symbols.hpp"
 
 namespace oneclick {
@@ -66,7 +67,9 @@ void dispatch(Step& s) {
       return on_kill_switch(s, e.kill_switch);
     case EventKind::price:
       on_price(s.t, e.price);
-      return watch_limits(s, e.price);
+      watch_limits(s, e.price);
+      watch_scopes(s);
+      return on_price_known(s, e.price);
     case EventKind::symbol_map:
       return on_symbol_mapping(s, e.symbol_mapping);
     case EventKind::risk_limits:

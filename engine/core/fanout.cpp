@@ -7,6 +7,7 @@
 #include "engine/core/order.hpp"
 #include "engine/core/protect.hpp"
 #include "engine/core/serve.hpp"
+#include "engine/core/subscribing.hpp"
 
 namespace oneclick::core {
 
@@ -106,6 +107,19 @@ void serve_all(Step& s, Request& request, const std::vector<Index>& links) {
     serve(s, request, order.at(rank, request.symbol), static_cast<std::uint32_t>(rank));
 }
 
+// As above, links with `chain` by a request of their own.
+void serve_both(Step& s, Request& own, Request& chained, const std::vector<Index>& links) {
+  emit_leader_event(s, own.event, static_cast<std::uint32_t>(links.size()));
+  FairOrder order(s, links, own.event.id);
+  for (std::size_t rank = 0; rank < links.size(); ++rank) {
+    const Index link = order.at(rank, own.symbol);
+    Request& request = s.t.links[link].chain ? chained : own;
+    serve(s, request, link, static_cast<std::uint32_t>(rank));
+    own.event_notional = chained.event_notional = request.event_notional;
+    own.leader_sums = chained.leader_sums = request.leader_sums;
+  }
+}
+
 const std::vector<Index>& links_of(const Tables& t, Index source) {
   static const std::vector<Index> nobody;
   return source == none ? nobody : t.sources[source].links;
@@ -148,21 +162,60 @@ void ask_by_fill(Request& request, Decimal before, Decimal after, bool bought) {
   request.kept_of = abs(before);
 }
 
+struct Moved {
+  Decimal before;
+  Decimal after;
+};
+Moved move_position(Decimal& quantity, Decimal& cost, const LeaderEvent& e, bool can_short) {
+  const Decimal before = quantity;
+  const Decimal change = e.side == Side::buy ? e.quantity - e.base_fee : -(e.quantity + e.base_fee);
+  const Decimal after = can_short ? before + change : max(Decimal{}, before + change);
+  quantity = after;
+  if (!after.is_positive()) {
+    cost = Decimal{};
+  } else if (after < before) {
+    cost = mul_div(cost, after, before, Round::down);
+  } else {
+    if (before.is_negative()) cost = Decimal{};
+    cost += mul(before.is_negative() ? after : e.quantity, e.price, Round::nearest);
+  }
+  return {before, after};
+}
+
+void ask_by_fill(Request& request, const Moved& moved, bool bought) {
+  ask_by_fill(request, moved.before, moved.after, bought);
+}
+bool opens(const Request& request) {
+  return request.ask == Ask::enter || request.ask == Ask::flip;
+}
+
+// What the engine made for the leader counts for links with `chain` alone; they see one position of
+// both, the others the leader's own.
 void on_fill(Step& s, const LeaderEvent& e) {
   Tables& t = s.t;
   const Index source = t.source_of(e.leader.value, false);
   const Index symbol = t.symbol_of(e.symbol);
   const Index place = t.leader_position_of(source, symbol);
-  const Decimal before = t.leader_positions[place].quantity;
+  LeaderPosition& p = t.leader_positions[place];
   const bool bought = e.side == Side::buy;
-  Decimal after = before + (bought ? e.quantity - e.base_fee : -(e.quantity + e.base_fee));
-  if (!can_be_short(t, e, symbol)) after = max(Decimal{}, after);
-  t.leader_positions[place].quantity = after;
+  const bool can_short = can_be_short(t, e, symbol);
+  const Moved all = move_position(p.chained_quantity, p.chained_cost, e, can_short);
+  const Moved own =
+      e.chained ? Moved{p.quantity, p.quantity} : move_position(p.quantity, p.cost, e, can_short);
+  shrink_syncs(t, source, symbol, true, all.after, all.before);
+  if (!e.chained) shrink_syncs(t, source, symbol, false, own.after, own.before);
   Request request = make_request(s, e, symbol);
-  ask_by_fill(request, before, after, bought);
-  if (request.ask == Ask::enter || request.ask == Ask::flip)
-    request.order_seen = seen_order(t.leader_positions[place], e);
-  serve_all(s, request, links_of(t, source));
+  ask_by_fill(request, own, bought);
+  Request chained = make_request(s, e, symbol);
+  ask_by_fill(chained, all, bought);
+  if (opens(request) || opens(chained)) request.order_seen = chained.order_seen = seen_order(p, e);
+  if (t.sources[source].chain_links == 0 && !e.chained)
+    return serve_all(s, request, links_of(t, source));
+  if (!e.chained) return serve_both(s, request, chained, links_of(t, source));
+  t.matched.clear();
+  for (const Index link : links_of(t, source))
+    if (t.links[link].chain) t.matched.push_back(link);
+  serve_all(s, chained, t.matched);
 }
 
 void ask_by_signal(Request& request) {
@@ -188,6 +241,7 @@ void on_signal_published(Step& s, const LeaderEvent& e) {
   const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
   Request request = make_request(s, e, s.t.find_symbol(e.symbol));
   ask_by_signal(request);
+  remember_signal(s.t, e);
   serve_all(s, request, links_of(s.t, source));
 }
 
@@ -198,6 +252,7 @@ void on_signal_updated(Step& s, const LeaderEvent& e) {
 }
 
 void on_signal_closed(Step& s, const LeaderEvent& e) {
+  forget_signal(s.t, e);
   const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
   Request request = make_request(s, e, s.t.find_symbol(e.symbol));
   request.ask = Ask::close_signal;
@@ -207,7 +262,8 @@ void on_signal_closed(Step& s, const LeaderEvent& e) {
 // Asked for by one user: the only links that match are that user's to the signal's channel.
 void on_one_click_copy(Step& s, const LeaderEvent& e) {
   const Index source = e.channel.is_nil() ? none : s.t.find_source(e.channel.value, true);
-  std::vector<Index> matched;
+  std::vector<Index>& matched = s.t.matched;
+  matched.clear();
   for (const Index link : links_of(s.t, source))
     if (s.t.links[link].follower == e.target) matched.push_back(link);
   Request request = make_request(s, e, s.t.find_symbol(e.symbol));

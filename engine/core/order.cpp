@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/core/bursts.hpp"
 #include "engine/core/exits.hpp"
 #include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
@@ -15,12 +16,6 @@ namespace {
 
 constexpr std::int64_t ended_kept_ns = 3600LL * 1'000'000'000;
 constexpr int delay_doublings = 16;
-
-void set_life(Tables& t, Order& o, Life life) {
-  t.orders_unknown -= o.life == Life::unknown;
-  t.orders_unknown += life == Life::unknown;
-  o.life = life;
-}
 
 // Asks the venue, and again after a while: each time after twice as long, up to a bound.
 void ask(Step& s, Index order) {
@@ -229,6 +224,7 @@ void on_not_found(Step& s, Index order, const OrderUpdate& u) {
 void on_not_sent(Step& s, Index order, const OrderUpdate& u) {
   Order& o = s.t.orders[order];
   if (o.seen || (o.life != Life::submitted && o.life != Life::unknown)) return;
+  if (!o.is_exit && u.reason == Reason::rate_budget) return wait_for_budget(s, order);
   if (!o.is_exit || o.protects) {
     o.not_sent = true;
     return end_order(s, order, u.reason == Reason::none ? Reason::session_down : u.reason, u.source,
@@ -277,6 +273,12 @@ void give_key(const Step& s, Order& o) {
 }
 
 }  // namespace
+
+void set_life(Tables& t, Order& o, Life life) {
+  t.orders_unknown -= o.life == Life::unknown;
+  t.orders_unknown += life == Life::unknown;
+  o.life = life;
+}
 
 void submit_order(Step& s, Index order) {
   Order& o = s.t.orders[order];
@@ -372,7 +374,7 @@ void on_order_deadline(Step& s, Index order) {
       return;
     case Life::waiting:
       if (s.t.orders[order].protects) return on_protection_due(s, order);
-      return attempt_exit(s, order);
+      return s.t.orders[order].is_exit ? attempt_exit(s, order) : attempt_entry(s, order);
     case Life::submitted:
       become_unknown(s, order, UpdateSource::gate, nullptr);
       return ask(s, order);
@@ -455,7 +457,10 @@ void settle_outcome(Step& s, Index order) {
   }
   o.outcome_due = false;
   const Holding& h = s.t.holdings[o.holding];
-  const Outcome unfilled = o.not_sent ? Outcome::skipped : Outcome::failed;
+  const Outcome unfilled = is_given_back(o)
+                               ? (s.now_ns > o.expires_ns ? Outcome::carried : Outcome::coalesced)
+                           : o.not_sent ? Outcome::skipped
+                                        : Outcome::failed;
   const bool timed = o.sent_ns != 0 && o.received_ns != 0;
   emit_outcome(
       s, {.event = o.event,

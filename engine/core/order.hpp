@@ -5,6 +5,7 @@
 
 namespace oneclick::core {
 
+void set_life(Tables& t, Order& order, Life life);
 // Gives the order its key, lists it, records it as pending and asks the venue to place it.
 void submit_order(Step& s, Index order);
 // The same of two of which one cancels the other; the target first.

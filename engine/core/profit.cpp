@@ -1,8 +1,10 @@
 #include "engine/core/profit.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "engine/core/holdings.hpp"
+#include "engine/core/scopes.hpp"
 #include "engine/core/serve.hpp"
 #include "engine/domain/identity.hpp"
 
@@ -16,25 +18,6 @@ constexpr std::int64_t day_ns = 24 * 60 * minute_ns;
 RareTerms* terms_of(Tables& t, Index link) {
   const Index terms = t.links[link].terms;
   return terms == none ? nullptr : &t.terms[terms];
-}
-
-bool counts_profit(const RareTerms& terms) {
-  return terms.daily_loss_usd_max.is_positive() || terms.drawdown_usd_max.is_positive();
-}
-
-bool is_open(const Holding& h) {
-  return h.quantity.is_positive() || h.entries_in_flight.is_positive();
-}
-
-// What an instrument is worth now; null where that is not known.
-const InstrumentEntry* valued(const Step& s, Venue venue, Index symbol) {
-  const Index at = s.t.find_instrument(venue, symbol);
-  if (at == none) return nullptr;
-  const InstrumentEntry& i = s.t.instruments[at];
-  const bool fresh = s.now_ns - i.price.time_ns <= s.t.settings.equity_age_ns_max;
-  const bool known =
-      i.price.bid.is_positive() && i.price.ask.is_positive() && i.quote_usd.is_positive();
-  return fresh && known ? &i : nullptr;
 }
 
 // What all that a link holds would bring now, less what it cost. False: not known.
@@ -57,25 +40,12 @@ bool value_profit(const Step& s, Index link, RareTerms& terms) {
   if (terms.unvalued) return false;
   Decimal profit = terms.realised_usd;
   if (!add_unrealised(s, link, profit)) return false;
-  const std::int64_t today = s.now_ns / day_ns;
-  if (!terms.started) {
-    terms.started = true;
-    terms.start_usd = terms.peak_usd = terms.day_start_usd = profit;
-    terms.day = today;
-  } else if (terms.day != today) {
-    // The day began at the last figure known of the day before.
-    terms.day_start_usd = terms.profit_usd;
-    terms.day = today;
-  }
-  terms.profit_usd = profit;
-  terms.peak_usd = max(terms.peak_usd, profit);
+  note_profit(terms, profit, s.now_ns);
   return true;
 }
 
 bool is_drawn_down(const RareTerms& terms) {
-  if (!terms.drawdown_usd_max.is_positive()) return false;
-  const Decimal from = terms.drawdown_from == DrawdownFrom::peak ? terms.peak_usd : terms.start_usd;
-  return from - terms.profit_usd >= terms.drawdown_usd_max;
+  return terms.drawdown_usd_max.is_positive() && drawn_down(terms) >= terms.drawdown_usd_max;
 }
 
 Reason refuse_by_profit(Step& s, Index link, RareTerms& terms) {
@@ -117,10 +87,24 @@ Room room_in_exposure(const Step& s, Index link, const RareTerms& terms, Index i
           left.is_positive() ? div(left, own->quote_usd, Round::down) : Decimal{}};
 }
 
-LeaderEvent close_event(const Step& s, const Link& link, const Holding& h, const Touch& touch) {
+void stop_if_drawn_down(Step& s, Index link, RareTerms& terms) {
+  if (terms.halted || !is_drawn_down(terms)) return;
+  terms.halted = true;
+  emit_link_halt(s, s.t.links[link], terms);
+  if (terms.drawdown_action == DrawdownAction::close)
+    sell_all(s, link, LeaderEventKind::risk_close);
+}
+
+std::array<RareTerms*, 3> all_terms(Tables& t, Index link) {
+  return {terms_of(t, link), account_terms(t, link), leader_terms(t, link)};
+}
+
+// Of the engine's own: what brought it about makes its name.
+LeaderEvent close_event(const Step& s, const Link& link, const Holding& h, LeaderEventKind kind,
+                        const Touch& touch) {
   LeaderEvent e{};
   e.id = risk_event_id(link.id, s.t.symbols[h.symbol].view(), s.event.seq);
-  e.kind = LeaderEventKind::risk_close;
+  e.kind = kind;
   e.source = EventSource::internal;
   e.venue = s.t.accounts[link.slot].account.venue;
   e.side = exit_side(h.is_short);
@@ -139,7 +123,51 @@ LeaderEvent close_event(const Step& s, const Link& link, const Holding& h, const
   return e;
 }
 
-void close_all(Step& s, Index link) {
+}  // namespace
+
+bool counts_profit(const RareTerms& terms) {
+  return terms.daily_loss_usd_max.is_positive() || terms.drawdown_usd_max.is_positive();
+}
+
+bool is_open(const Holding& h) {
+  return h.quantity.is_positive() || h.entries_in_flight.is_positive();
+}
+
+const InstrumentEntry* valued(const Step& s, Venue venue, Index symbol) {
+  const Index at = s.t.find_instrument(venue, symbol);
+  if (at == none) return nullptr;
+  const InstrumentEntry& i = s.t.instruments[at];
+  const bool fresh = s.now_ns - i.price.time_ns <= s.t.settings.equity_age_ns_max;
+  const bool known =
+      i.price.bid.is_positive() && i.price.ask.is_positive() && i.quote_usd.is_positive();
+  return fresh && known ? &i : nullptr;
+}
+
+void note_profit(RareTerms& terms, Decimal profit, std::int64_t now_ns) {
+  const std::int64_t today = now_ns / day_ns;
+  if (!terms.started) {
+    terms.started = true;
+    terms.start_usd = terms.peak_usd = terms.day_start_usd = profit;
+    terms.day = today;
+  } else if (terms.day != today) {
+    // The day began at the last figure known of the day before.
+    terms.day_start_usd = terms.profit_usd;
+    terms.day = today;
+  }
+  terms.profit_usd = profit;
+  terms.peak_usd = max(terms.peak_usd, profit);
+}
+
+Decimal drawn_down(const RareTerms& terms) {
+  const Decimal from = terms.drawdown_from == DrawdownFrom::peak ? terms.peak_usd : terms.start_usd;
+  return from - terms.profit_usd;
+}
+
+std::int32_t entries_in_minute(const RareTerms& terms, std::int64_t now_ns) {
+  return terms.minute == now_ns / minute_ns ? terms.entries : 0;
+}
+
+void sell_all(Step& s, Index link, LeaderEventKind kind) {
   Tables& t = s.t;
   for (Index at = t.links[link].first_holding; at != none; at = t.holdings[at].next) {
     if (!is_open(t.holdings[at])) continue;
@@ -147,7 +175,7 @@ void close_all(Step& s, Index link) {
     const InstrumentEntry* const i =
         valued(s, t.accounts[t.links[link].slot].account.venue, symbol);
     const LeaderEvent event =
-        close_event(s, t.links[link], t.holdings[at], i == nullptr ? Touch{} : i->price);
+        close_event(s, t.links[link], t.holdings[at], kind, i == nullptr ? Touch{} : i->price);
     Request request = make_request(s, event, symbol);
     request.ask = Ask::sell_all;
     emit_leader_event(s, event, 1);
@@ -155,31 +183,25 @@ void close_all(Step& s, Index link) {
   }
 }
 
-void stop_if_drawn_down(Step& s, Index link, RareTerms& terms) {
-  if (terms.halted || !is_drawn_down(terms)) return;
-  terms.halted = true;
-  emit_link_halt(s, s.t.links[link], terms);
-  if (terms.drawdown_action == DrawdownAction::close) close_all(s, link);
-}
-
-}  // namespace
-
 void note_realised(Tables& t, const Order& o, const OrderUpdate& update, Decimal gain) {
-  RareTerms* const terms = terms_of(t, o.link);
-  if (terms == nullptr) return;
   const Decimal told = t.instruments[o.instrument].quote_usd;
   const Decimal rate = update.quote_usd.is_positive() ? update.quote_usd : told;
-  if (!rate.is_positive()) terms->unvalued = true;
-  terms->realised_usd += mul(gain, rate, Round::down);
+  for (RareTerms* const terms : all_terms(t, o.link)) {
+    if (terms == nullptr) continue;
+    if (!rate.is_positive()) terms->unvalued = true;
+    terms->realised_usd += mul(gain, rate, Round::down);
+  }
 }
 
 void note_fee_elsewhere(Tables& t, const Order& o, const OrderUpdate& update) {
-  RareTerms* const terms = terms_of(t, o.link);
-  if (terms == nullptr || !update.fee.is_positive()) return;
+  if (!update.fee.is_positive()) return;
   const Instrument& i = t.instruments[o.instrument].instrument;
   if (update.fee_asset == i.base || update.fee_asset == i.quote) return;
-  if (!update.fee_usd.is_positive()) terms->unvalued = true;
-  terms->realised_usd -= mul(update.fee, update.fee_usd, Round::up);
+  for (RareTerms* const terms : all_terms(t, o.link)) {
+    if (terms == nullptr) continue;
+    if (!update.fee_usd.is_positive()) terms->unvalued = true;
+    terms->realised_usd -= mul(update.fee, update.fee_usd, Round::up);
+  }
 }
 
 void note_entry(RareTerms& terms, std::int64_t now_ns) {
@@ -214,8 +236,8 @@ Room room_of(Step& s, Index link, Index symbol, Index instrument) {
   if (terms == nullptr) return unlimited;
   if (terms->positions_max > 0 && has_all_positions(s.t, link, symbol, terms->positions_max))
     return {Reason::positions, false, Decimal{}};
-  if (terms->entries_per_minute_max > 0 && terms->minute == s.now_ns / minute_ns &&
-      terms->entries >= terms->entries_per_minute_max)
+  if (terms->entries_per_minute_max > 0 &&
+      entries_in_minute(*terms, s.now_ns) >= terms->entries_per_minute_max)
     return {Reason::entry_rate, false, Decimal{}};
   if (const Reason refusal = refuse_by_profit(s, link, *terms); refusal != Reason::none)
     return {refusal, false, Decimal{}};

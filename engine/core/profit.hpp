@@ -23,6 +23,18 @@ struct Room {
 };
 [[nodiscard]] Room room_of(Step& s, Index link, Index symbol, Index instrument);
 
+// For limits over several links: what they are made of.
+[[nodiscard]] bool counts_profit(const RareTerms& terms);
+[[nodiscard]] bool is_open(const Holding& holding);
+// What an instrument is worth now; null where that is not known.
+[[nodiscard]] const InstrumentEntry* valued(const Step& s, Venue venue, Index symbol);
+// Brings profit, day and peak up to now.
+void note_profit(RareTerms& terms, Decimal profit, std::int64_t now_ns);
+[[nodiscard]] Decimal drawn_down(const RareTerms& terms);  // since start or peak
+[[nodiscard]] std::int32_t entries_in_minute(const RareTerms& terms, std::int64_t now_ns);
+// Sells all that a link holds, by events of the engine's own of that kind.
+void sell_all(Step& s, Index link, LeaderEventKind kind);
+
 // A price moved: values the limited links that hold the symbol, and acts on drawdowns.
 void watch_limits(Step& s, const Price& price);
 

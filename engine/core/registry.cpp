@@ -11,6 +11,7 @@
 #include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
 #include "engine/core/sizing.hpp"
+#include "engine/core/subscribing.hpp"
 #include "engine/core/symbols.hpp"
 
 namespace oneclick::core {
@@ -66,6 +67,7 @@ void leave_source(Tables& t, Link& link) {
   t.links[last].place = link.place;
   list.pop_back();
   link.place = none;
+  if (link.chain) --t.sources[link.source].chain_links;
 }
 
 void join_source(Tables& t, Index at, Index source) {
@@ -74,6 +76,7 @@ void join_source(Tables& t, Index at, Index source) {
   if (link.status == LinkStatus::stopped || link.removed) return;
   link.place = static_cast<Index>(t.sources[source].links.size());
   t.sources[source].links.push_back(at);
+  if (link.chain) ++t.sources[source].chain_links;
 }
 
 void set_filter(Tables& t, Link& link, const CopyLink& told) {
@@ -213,6 +216,8 @@ void on_link(Step& s, const CopyLink& l) {
   Link& h = t.links[at];
   // A link that changes its terms keeps its place; only where it is listed may have to change.
   if (h.source != source || l.status == LinkStatus::stopped) leave_source(t, h);
+  const bool was_stopped = h.status == LinkStatus::stopped;
+  if (h.place != none && h.chain != l.chain) t.sources[source].chain_links += l.chain ? 1U : ~0U;
   h.follower = l.follower;
   h.portfolio = l.portfolio;
   h.copy_amount = l.copy_amount;
@@ -243,6 +248,10 @@ void on_link(Step& s, const CopyLink& l) {
   move_to_account(s, at, slot);
   if (h.place == none) join_source(t, at, source);
   if (h.first_protection != none) review_protections(s, at);
+  const bool stopped = h.status == LinkStatus::stopped;
+  if (!stopped) h.close_due = false;
+  if (stopped && !was_stopped && h.close_on_stop) h.close_due = true;
+  on_link_ready(s, at);
 }
 
 bool link_present(const Tables& t, LinkId id) {
@@ -259,6 +268,8 @@ void on_link_remove(Step& s, LinkId id) {
   leave_source(s.t, s.t.links[at]);
   supersede_flips_of(s, at);
   s.t.links[at].removed = true;
+  s.t.links[at].close_due = false;  // a row that is gone asks for nothing: what it holds stays
+  drop_syncs(s.t, at);
   s.t.links[at].status = LinkStatus::stopped;
   drop_link_if_done(s.t, at);
 }
@@ -281,6 +292,7 @@ void on_account(Step& s, const Account& a) {
   entry.account.connected = a.connected;
   entry.account.sandbox = a.sandbox;
   entry.account.egress = a.egress;
+  on_account_ready(s, slot);
 }
 
 bool account_present(const Tables& t, AccountId id) {
@@ -327,6 +339,7 @@ void on_account_state(Step& s, const AccountState& state) {
   if (!a.reconciled) return;
   query_unknown_orders(s, at);
   advance_flips_of(s, at);
+  on_account_ready(s, at);
 }
 
 bool instrument_differs(const Tables& t, const Instrument& i) {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "engine/core/bursts.hpp"
 #include "engine/core/equity.hpp"
 #include "engine/core/exits.hpp"
 #include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
 #include "engine/core/order.hpp"
+#include "engine/core/price_rules.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
@@ -181,8 +183,18 @@ i128 dust_against(const Holding* h, bool is_short) {
   return h != nullptr && h->is_short != is_short ? to_fine(sellable(*h)) : 0;
 }
 
+// What the limits of the link, of its account and of its leader leave.
+struct EntryRoom {
+  Room link;
+  ScopeCaps account;
+  ScopeCaps leader;
+};
+bool is_limited_with_others(const Tables& t, const Link& link) {
+  return t.accounts[link.slot].scope != none || t.sources[link.source].scope != none;
+}
+
 EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const Holding* h,
-                      EntryPrice price, i128 wished_fine, const Room& room, bool is_short) {
+                      EntryPrice price, i128 wished_fine, const EntryRoom& room, bool is_short) {
   const InstrumentEntry& i = s.t.instruments[r.instrument];
   const bool market = link.entry_style == EntryStyle::market;
   const i128 residual = h == nullptr || h->entry_short != is_short ? 0 : h->residual_e12;
@@ -196,8 +208,10 @@ EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const H
           .policy = link.min_lot_policy,
           .order_notional_max = link.order_notional_max,
           .position_notional_max = link.position_notional_max,
-          .is_exposure_limited = room.is_limited,
-          .exposure_room = room.notional,
+          .is_exposure_limited = room.link.is_limited,
+          .exposure_room = room.link.notional,
+          .account = &room.account,
+          .leader = &room.leader,
           .copy_amount = is_capped_by_amount(link.sizing_mode) ? amount_of(r, link) : Decimal{},
           .event_notional_max = r.event_notional_max,
           .position_quantity = h == nullptr ? Decimal{} : h->quantity + h->entries_in_flight,
@@ -250,6 +264,9 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
       o.reserved_e12;
   r.event_notional += size.notional;
   if (link.terms != none) note_entry(t.terms[link.terms], s.now_ns);
+  if (is_limited_with_others(t, link))
+    note_scope_entry(s, {link_at, r.held_symbol, r.instrument, d.price}, size.quantity,
+                     r.leader_sums);
   t.list_order(order);
   if (link.protect) promise_protection(s, order, r.event);
   submit_order(s, order);
@@ -343,6 +360,11 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   h.exit_residual_e12 = size.residual_fine;
   if (size.quantity.is_zero())
     return tell(s, r, link_at, rank, carried(wanted, size.residual_fine));
+  if (const Index waiting = waiting_exit(t, at, r.ask == Ask::close_signal, r.event.signal);
+      waiting != none)
+    return tell(s, r, link_at, rank,
+                {Outcome::coalesced, Reason::none, Cap::none, wanted, size.residual_fine,
+                 add_to_exit(s, waiting, size.quantity)});
   start_exit(s, {.event = r.event.id,
                  .signal = r.event.signal,
                  .copied_from = r.event.leader,
@@ -419,19 +441,33 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, bool is
     return tell(s, r, link_at, rank, skipped(refused, wanted, 0));
   }
   const Index held = t.find_holding(link_at, r.held_symbol);
+  if (held != none) take_back_waiting(s, held);
   const Holding* const holding = held == none ? nullptr : &t.holdings[held];
   if (r.flip == nullptr && r.order_seen != nullptr && is_per_order(link.sizing_mode))
     return tell(s, r, link_at, rank, coalesced_into(*r.order_seen, link, holding));
   const EntryPrice price = entry_price(t, r, link, is_short);
+  if (const Reason refused = refuse_price(t, r.event,
+                                          {.link = link_at,
+                                           .instrument = r.instrument,
+                                           .side = entry_side(is_short),
+                                           .touch = is_short ? r.touch.bid : r.touch.ask,
+                                           .price = price.limit,
+                                           .now_ns = s.now_ns});
+      refused != Reason::none)
+    return tell(s, r, link_at, rank, skipped(refused, 0, 0));
   Wished wished = wish_of(s, r, link, r.instrument, price, is_short);
   if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
   if (r.flip != nullptr && is_per_order(link.sizing_mode))
     wished.fine = mul(Decimal::from_e8(wished.fine), r.flip->orders, Round::down).e8();
   if (is_short && !can_be_short(t.instruments[r.instrument].instrument))
     return tell(s, r, link_at, rank, skipped(Reason::no_position, wished.fine, 0));
-  const Room room = room_of(s, link_at, r.held_symbol, r.instrument);
-  if (room.refusal != Reason::none)
-    return tell(s, r, link_at, rank, skipped(room.refusal, wished.fine, 0));
+  EntryRoom room{
+      .link = room_of(s, link_at, r.held_symbol, r.instrument), .account = {}, .leader = {}};
+  if (room.link.refusal == Reason::none && is_limited_with_others(t, link))
+    room.link.refusal = room_of_scopes(s, {link_at, r.held_symbol, r.instrument, price.value},
+                                       r.leader_sums, room.account, room.leader);
+  if (room.link.refusal != Reason::none)
+    return tell(s, r, link_at, rank, skipped(room.link.refusal, wished.fine, 0));
   const EntryDemand demand = demand_of(s, r, link, holding, price, wished.fine, room, is_short);
   const EntrySize size = size_entry(demand);
   if (size.reason != Reason::none)
@@ -461,6 +497,7 @@ Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
           .copy_amount = Decimal{},
           .leader_equity_quote = none,
           .leader_equity = Decimal{},
+          .leader_sums = {},
           .event_notional = Decimal{},
           .event_notional_max = scale_by(settings.event_notional_max, 1, shards, Round::down),
           .venue = Venue::none,

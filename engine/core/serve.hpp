@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/core/emit.hpp"
+#include "engine/core/scopes.hpp"
 
 namespace oneclick::core {
 
@@ -34,6 +35,7 @@ struct Request {
   // The leader's worth in leader_equity_quote; asked for by the first link that needs it.
   Index leader_equity_quote;
   Decimal leader_equity;
+  ScopeSums leader_sums;       // over all followers, this event's entries so far included
   Decimal event_notional;      // of the followers served so far
   Decimal event_notional_max;  // this shard's part; zero: none
   // Of the last follower served; the next one's are most often the same.

@@ -68,6 +68,28 @@ class Clipper {
   Cap cap_ = Cap::none;
 };
 
+struct ScopeNames {
+  Reason order_reason, position_reason, exposure_reason;
+  Cap order, position, exposure;
+};
+constexpr ScopeNames account_names{
+    Reason::account_order_notional, Reason::account_position_notional, Reason::account_exposure,
+    Cap::account_order_notional,    Cap::account_position_notional,    Cap::account_exposure};
+constexpr ScopeNames leader_names{Reason::leader_order_notional, Reason::leader_position_notional,
+                                  Reason::leader_exposure,       Cap::leader_order_notional,
+                                  Cap::leader_position_notional, Cap::leader_exposure};
+
+Reason clip_to_scope(const ScopeCaps* caps, const ScopeNames& names, Clipper& c) {
+  if (caps == nullptr) return Reason::none;
+  if (caps->limits_order && !c.to_notional(caps->order_notional, names.order))
+    return names.order_reason;
+  if (caps->limits_position && !c.to_notional(caps->position_room, names.position))
+    return names.position_reason;
+  if (caps->limits_exposure && !c.to_notional(caps->exposure_room, names.exposure))
+    return names.exposure_reason;
+  return Reason::none;
+}
+
 Reason clip(const EntryDemand& d, Clipper& c) {
   if (d.order_notional_max.is_positive() &&
       !c.to_notional(d.order_notional_max, Cap::order_notional))
@@ -78,6 +100,10 @@ Reason clip(const EntryDemand& d, Clipper& c) {
   }
   if (d.is_exposure_limited && !c.to_notional(d.exposure_room, Cap::exposure))
     return Reason::exposure;
+  if (const Reason refused = clip_to_scope(d.account, account_names, c); refused != Reason::none)
+    return refused;
+  if (const Reason refused = clip_to_scope(d.leader, leader_names, c); refused != Reason::none)
+    return refused;
   if (d.copy_amount.is_positive() && !c.to_notional(d.copy_amount, Cap::copy_amount))
     return Reason::copy_amount;
   if (d.lots.quantity_max.is_positive() && !c.to_quantity(d.lots.quantity_max, Cap::venue_max))

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/core/margin.hpp"
+#include "engine/core/scopes.hpp"
 #include "engine/core/tables.hpp"
 
 namespace oneclick::core {
@@ -79,6 +80,8 @@ struct EntryDemand {
   Decimal position_notional_max;
   bool is_exposure_limited;
   Decimal exposure_room;  // in quote; of limited ones
+  const ScopeCaps* account;
+  const ScopeCaps* leader;
   Decimal copy_amount;
   Decimal event_notional_max;
   Decimal position_quantity;  // held and in flight

@@ -118,9 +118,9 @@ TEST_F(Life, AFillAfterARejectionIsACorrection) {
 }
 
 TEST_F(Life, NotSentIsSkippedByTheGatesReason) {
-  w.not_sent(order, Reason::rate_budget);
+  w.not_sent(order, Reason::session_down);
   expect_settled("0", OrderStatus::failed, Outcome::skipped);
-  EXPECT_EQ(w.heard.outcomes()[0].reason, Reason::rate_budget);
+  EXPECT_EQ(w.heard.outcomes()[0].reason, Reason::session_down);
   EXPECT_TRUE(w.heard.outcomes()[0].sent_quantity.is_zero());
 }
 

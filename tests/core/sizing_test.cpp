@@ -87,6 +87,8 @@ TEST(Sizing, RoundsCapsAndNames) {
         .position_notional_max = dec(c.position_max),
         .is_exposure_limited = false,
         .exposure_room = Decimal{},
+        .account = nullptr,
+        .leader = nullptr,
         .copy_amount = dec(c.copy_amount),
         .event_notional_max = dec(c.event_max),
         .position_quantity = dec(c.position),
