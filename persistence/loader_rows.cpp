@@ -218,13 +218,7 @@ void decode_link_entry(RowFields& f, CopyLink& l) {
   // Each of these goes as the engine learns it: until then a row that asks for it is refused.
   if (l.entry_style == EntryStyle::mirror)
     f.refuse("entry_style", "mirror", "capped, market (this version cannot do it)");
-  if (l.sync_on_subscribe != SyncOnSubscribe::none)
-    f.refuse("sync_on_subscribe", f.text(17), "none (this version cannot do it)");
   if (l.chain) f.refuse("chain", "true", "false (this version cannot do it)");
-  if (l.only_if_better) f.refuse("only_if_better", "true", "false (this version cannot do it)");
-  if (l.close_on_stop) f.refuse("close_on_stop", "true", "false (this version cannot do it)");
-  if (l.price_collar_bps_max != 0)
-    f.refuse("price_collar_bps_max", f.text(41), "NULL (this version cannot do it)");
 }
 
 void decode_link_symbols(RowFields& f, CopyLink& l) {

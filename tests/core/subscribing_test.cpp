@@ -363,7 +363,7 @@ TEST_F(Subscribing, LostPermissionStopsEntriesAndExitsStillRun) {
       // clang-format off
       {"paused", [](World& w) { change(w, [](CopyLink& l) { l.status = LinkStatus::paused; }); }, Reason::link_inactive, Reason::none},
       {"exits only", [](World& w) { change(w, [](CopyLink& l) { l.status = LinkStatus::exits_only; }); }, Reason::link_inactive, Reason::none},
-      {"quarantined", [](World& w) { change(w, [](CopyLink& l) { l.status = LinkStatus::quarantined; }); }, Reason::link_inactive, Reason::none},
+      {"quarantined", [](World& w) { change(w, [](CopyLink& l) { l.status = LinkStatus::quarantined; }); }, Reason::quarantined, Reason::none},
       {"subscription ended", [](World& w) { change(w, [](CopyLink& l) { l.subscription_active = false; }); }, Reason::subscription_inactive, Reason::none},
       {"user suspended", [](World& w) { change(w, [](CopyLink& l) { l.user_active = false; }); }, Reason::user_inactive, Reason::none},
       {"account not reconciled", [](World& w) { w.give(make_event(Fence{.settings = default_settings()})); }, Reason::not_reconciled, Reason::none},
