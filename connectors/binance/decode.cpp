@@ -250,11 +250,18 @@ struct OrderReader {
     if (key == "executedQty") return has_quantity = read(v, row.executed);
     if (key == "cummulativeQuoteQty") return has_quote = read_rounded(v, row.quote);
     if (key == "transactTime" || key == "updateTime") return read(v, row.time_ms);
-    if (key == "time") return row.time_ms != 0 || read(v, row.time_ms);
+    if (key == "type") return read(v, row.type);
+    if (key == "timeInForce") return read(v, row.time_in_force);
+    if (key == "origQty") return read(v, row.quantity);
+    if (key == "price") return read(v, row.price);
+    if (key == "time") return read(v, row.created_ms);
     return true;
   }
   // A negative quote total means "not available" (order.status, notes).
-  void finish() const { row.has_executed = has_quantity && has_quote && !row.quote.is_negative(); }
+  void finish() const {
+    row.has_executed = has_quantity && has_quote && !row.quote.is_negative();
+    if (row.time_ms == 0) row.time_ms = row.created_ms;
+  }
 };
 
 bool read_order(Value v, OrderRow& out) {
@@ -417,6 +424,14 @@ bool take_report_member(char name, Value v, ExecutionReport& r, std::uint32_t& s
       return mark(read(v, r.state), has_state);
     case 'r':
       return read(v, r.reject_reason);
+    case 'o':
+      return read(v, r.type);
+    case 'f':
+      return read(v, r.time_in_force);
+    case 'q':
+      return read_token(v, r.quantity);
+    case 'p':
+      return read_token(v, r.price);
     case 'i':
       return mark(read_id(v, r.order_id), has_order);
     case 'l':
@@ -530,10 +545,10 @@ bool read_result(Value v, Reply& out) {
   const auto take = [&](std::string_view key, Value m) {
     if (key == "serverTime") return read(m, out.server_time_ms);
     if (key == "subscriptionId") return read(m, out.subscription_id);
-    if (key == "balances") {
+    if (key == "balances" || key == "orderReports") {
       od::array array;
       return m.get_array().get(array) == simdjson::SUCCESS &&
-             array.raw_json().get(out.balances) == simdjson::SUCCESS;
+             array.raw_json().get(key[0] == 'b' ? out.balances : out.reports) == simdjson::SUCCESS;
     }
     return order.take(key, m);
   };
@@ -688,14 +703,17 @@ bool Decoder::message(std::string_view json, Message& out) {
 bool Decoder::market(std::string_view json, MarketMessage& out) {
   out = {};
   out.kind = MarketMessage::Kind::other;
-  bool has_bid = false, has_ask = false;
+  bool has_bid = false, has_ask = false, is_average = false, has_average = false;
   const auto take_data = [&](std::string_view key, Value v) {
     if (key == "e") {
       std::string_view name;
       if (!read(v, name)) return false;
       if (name == "serverShutdown") out.kind = MarketMessage::Kind::server_shutdown;
+      is_average = name == "avgPrice";
       return true;
     }
+    // Letters mean different things in different events, and the event is named first.
+    if (key == "w" && is_average) return has_average = read(v, out.average.price);
     if (key == "s") return read(v, out.ticker.symbol);
     if (key == "b") return has_bid = read(v, out.ticker.bid);
     if (key == "a") return has_ask = read(v, out.ticker.ask);
@@ -705,11 +723,17 @@ bool Decoder::market(std::string_view json, MarketMessage& out) {
   const auto take = [&](std::string_view key, Value v) {
     if (key == "stream") return read(v, stream);
     if (key == "data") return each_member(v, take_data);
-    if (key == "e" || key == "s" || key == "b" || key == "a") return take_data(key, v);
+    if (key == "e" || key == "s" || key == "b" || key == "a" || key == "w")
+      return take_data(key, v);
     return true;
   };
   if (!whole_object(parsers_->whole, json, take)) return false;
   if (out.kind == MarketMessage::Kind::server_shutdown) return true;
+  if (has_average && !out.ticker.symbol.empty()) {
+    out.average.symbol = out.ticker.symbol;
+    out.kind = MarketMessage::Kind::average_price;
+    return true;
+  }
   if (has_bid && has_ask && !out.ticker.symbol.empty()) out.kind = MarketMessage::Kind::book_ticker;
   return true;
 }
@@ -728,6 +752,22 @@ bool Decoder::orders(std::string_view json, std::vector<OrderRow>& out) {
   out.clear();
   return whole_array(parsers_->part, json,
                      [&](Value v) { return read_order(v, out.emplace_back()); });
+}
+
+bool Decoder::amendments(std::string_view json, std::vector<AmendmentRow>& out) {
+  out.clear();
+  return whole_array(parsers_->whole, json, [&](Value v) {
+    AmendmentRow& row = out.emplace_back();
+    row = {};
+    bool has_before = false, has_quantity = false;
+    const auto take = [&](std::string_view key, Value m) {
+      if (key == "origQty") return has_before = read(m, row.quantity_before);
+      if (key == "newQty") return has_quantity = read(m, row.quantity);
+      if (key == "time") return read(m, row.time_ms);
+      return true;
+    };
+    return each_member(v, take) && has_before && has_quantity && row.time_ms > 0;
+  });
 }
 
 bool Decoder::trades(std::string_view json, std::vector<TradeRow>& out) {

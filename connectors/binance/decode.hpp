@@ -33,7 +33,19 @@ struct OrderRow {
   bool has_executed;  // executed and quote are known
   Decimal executed;
   Decimal quote;
-  std::int64_t time_ms;  // transactTime, updateTime or time
+  std::int64_t time_ms;     // transactTime, updateTime or time
+  std::int64_t created_ms;  // time
+  std::string_view type;
+  std::string_view time_in_force;
+  Decimal quantity;  // of all of it
+  Decimal price;
+};
+
+// One amendment of an order.
+struct AmendmentRow {
+  Decimal quantity_before;
+  Decimal quantity;
+  std::int64_t time_ms;
 };
 
 struct TradeRow {
@@ -70,6 +82,10 @@ struct ExecutionReport {
   std::string_view client_order_id;           // c
   std::string_view original_client_order_id;  // C
   std::string_view reject_reason;             // r
+  std::string_view type;                      // o
+  std::string_view time_in_force;             // f
+  std::string_view quantity;                  // q, as it was written
+  std::string_view price;                     // p
   VenueOrderId order_id;                      // i
   VenueTradeId trade_id;                      // t; a<allocation id> for trades without one
   ExecutionType execution;                    // x
@@ -99,6 +115,7 @@ struct Reply {
   std::int64_t update_time_ms;
   std::string_view balances;  // raw JSON array
   std::string_view array;     // raw JSON of an array result
+  std::string_view reports;   // raw JSON array: the orders of a list
 };
 
 struct Message {
@@ -125,10 +142,16 @@ struct BookTicker {
   Decimal bid;
   Decimal ask;
 };
+// The venue's average price over five minutes.
+struct AveragePrice {
+  std::string_view symbol;
+  Decimal price;
+};
 struct MarketMessage {
-  enum class Kind : std::uint8_t { book_ticker = 1, server_shutdown, other };
+  enum class Kind : std::uint8_t { book_ticker = 1, average_price, server_shutdown, other };
   Kind kind;
   BookTicker ticker;
+  AveragePrice average;
 };
 
 struct AccountRow {
@@ -175,6 +198,7 @@ class Decoder {
 
   [[nodiscard]] bool order(std::string_view json, OrderRow& out);
   [[nodiscard]] bool orders(std::string_view json, std::vector<OrderRow>& out);
+  [[nodiscard]] bool amendments(std::string_view json, std::vector<AmendmentRow>& out);
   [[nodiscard]] bool trades(std::string_view json, std::vector<TradeRow>& out);
   [[nodiscard]] bool balances(std::string_view json, std::vector<BalanceRow>& out);
   [[nodiscard]] bool account(std::string_view json, AccountRow& out);

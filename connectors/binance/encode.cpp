@@ -49,6 +49,8 @@ std::string_view text_of(OrderKind kind) {
       return "MARKET";
     case OrderKind::limit_maker:
       return "LIMIT_MAKER";
+    case OrderKind::stop_loss:
+      return "STOP_LOSS";
   }
   return "";
 }
@@ -75,6 +77,8 @@ std::string_view text_of(ResponseType value) {
       return "ACK";
     case ResponseType::full:
       return "FULL";
+    case ResponseType::result:
+      return "RESULT";
   }
   return "";
 }
@@ -185,7 +189,7 @@ UnsignedSizes encode_unsigned_place(const RequestTemplate& account, const NewOrd
     text.put("&newOrderRespType=");
     text.put(response);
   }
-  if (order.kind != OrderKind::market) {
+  if (has_limit(order.kind)) {
     json.put("\",\"price\":\"");
     text.put("&price=");
     const char* digits = json.at();
@@ -207,10 +211,17 @@ UnsignedSizes encode_unsigned_place(const RequestTemplate& account, const NewOrd
   }
   json.put(",\"side\":\"");
   json.put(side);
-  json.put("\",\"symbol\":\"");
-  json.put(order.symbol);
   text.put("&side=");
   text.put(side);
+  if (order.kind == OrderKind::stop_loss) {
+    json.put("\",\"stopPrice\":\"");
+    text.put("&stopPrice=");
+    const char* stop = json.at();
+    json.put_amount(order.stop_price, order.price_decimals);
+    text.put({stop, static_cast<std::size_t>(json.at() - stop)});
+  }
+  json.put("\",\"symbol\":\"");
+  json.put(order.symbol);
   text.put("&symbol=");
   text.put(order.symbol);
   if (order.time_in_force != TimeInForce::none) {
@@ -259,11 +270,34 @@ Params place_params(const NewOrder& order) {
   if (order.time_in_force != TimeInForce::none)
     out.push_back({"timeInForce", std::string(text_of(order.time_in_force))});
   out.push_back({"quantity", amount_text(order.quantity, order.quantity_decimals)});
-  if (order.kind != OrderKind::market)
+  if (has_limit(order.kind))
     out.push_back({"price", amount_text(order.price, order.price_decimals)});
+  if (order.kind == OrderKind::stop_loss)
+    out.push_back({"stopPrice", amount_text(order.stop_price, order.price_decimals)});
   out.push_back({"newClientOrderId", std::string(order.client_order_id)});
   if (order.response != ResponseType::by_default)
     out.push_back({"newOrderRespType", std::string(text_of(order.response))});
+  return out;
+}
+
+// Above the market goes what waits for a rise: the target of a sale, the stop of a purchase. The
+// answer tells the state of both orders.
+Params pair_params(const NewPair& pair) {
+  const bool sells = pair.side == Side::sell;
+  const std::string price = amount_text(pair.price, pair.price_decimals);
+  const std::string stop_price = amount_text(pair.stop_price, pair.price_decimals);
+  Params out = {{"symbol", std::string(pair.symbol)},
+                {"side", std::string(side_to_venue(pair.side))},
+                {"quantity", amount_text(pair.quantity, pair.quantity_decimals)},
+                {"newOrderRespType", std::string(text_of(ResponseType::result))}};
+  const std::string_view maker = text_of(OrderKind::limit_maker);
+  const std::string_view stop = text_of(OrderKind::stop_loss);
+  out.push_back({"aboveType", std::string(sells ? maker : stop)});
+  out.push_back({"aboveClientOrderId", std::string(sells ? pair.target_id : pair.stop_id)});
+  out.push_back({sells ? "abovePrice" : "aboveStopPrice", sells ? price : stop_price});
+  out.push_back({"belowType", std::string(sells ? stop : maker)});
+  out.push_back({"belowClientOrderId", std::string(sells ? pair.stop_id : pair.target_id)});
+  out.push_back({sells ? "belowStopPrice" : "belowPrice", sells ? stop_price : price});
   return out;
 }
 
@@ -292,6 +326,10 @@ Params trades_params(const TradesQuery& query) {
   if (query.end_ms != 0) out.push_back(number("endTime", query.end_ms));
   if (query.limit != 0) out.push_back(number("limit", query.limit));
   return out;
+}
+
+Params changed_orders_params(std::string_view symbol, std::int64_t start_ms, int limit) {
+  return {{"symbol", std::string(symbol)}, number("startTime", start_ms), number("limit", limit)};
 }
 
 std::string encode_signed(std::string_view method, Params params, const RequestTemplate& account,

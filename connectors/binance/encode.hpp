@@ -34,8 +34,11 @@ class RequestTemplate {
 };
 
 enum class TimeInForce : std::uint8_t { none = 0, gtc, ioc, fok };
-enum class OrderKind : std::uint8_t { limit = 1, market, limit_maker };
-enum class ResponseType : std::uint8_t { by_default = 0, ack, full };
+enum class OrderKind : std::uint8_t { limit = 1, market, limit_maker, stop_loss };
+[[nodiscard]] constexpr bool has_limit(OrderKind kind) {
+  return kind == OrderKind::limit || kind == OrderKind::limit_maker;
+}
+enum class ResponseType : std::uint8_t { by_default = 0, ack, full, result };
 
 // One order in the venue's terms. Texts are plain: no quotes, backslashes or separators.
 struct NewOrder {
@@ -47,6 +50,19 @@ struct NewOrder {
   std::string_view client_order_id;
   Decimal quantity;
   Decimal price;  // of limit orders
+  int quantity_decimals;
+  int price_decimals;
+  Decimal stop_price{};  // of stops
+};
+
+// Two orders of which one cancels the other (orderList.place.oco): a limit on the far side of the
+// market that only makes, and a stop at market on the near one.
+struct NewPair {
+  Side side;
+  std::string_view symbol;  // the venue's
+  std::string_view target_id, stop_id;
+  Decimal quantity;
+  Decimal price, stop_price;
   int quantity_decimals;
   int price_decimals;
 };
@@ -85,6 +101,8 @@ inline constexpr Endpoint place{"POST", "/api/v3/order"};
 inline constexpr Endpoint cancel{"DELETE", "/api/v3/order"};
 inline constexpr Endpoint order{"GET", "/api/v3/order"};
 inline constexpr Endpoint open_orders{"GET", "/api/v3/openOrders"};
+inline constexpr Endpoint all_orders{"GET", "/api/v3/allOrders"};
+inline constexpr Endpoint amendments{"GET", "/api/v3/order/amendments"};
 inline constexpr Endpoint trades{"GET", "/api/v3/myTrades"};
 inline constexpr Endpoint account{"GET", "/api/v3/account"};
 inline constexpr Endpoint time{"GET", "/api/v3/time"};
@@ -101,6 +119,7 @@ struct Param {
 using Params = std::vector<Param>;
 
 [[nodiscard]] Params place_params(const NewOrder& order);
+[[nodiscard]] Params pair_params(const NewPair& pair);
 [[nodiscard]] Params cancel_params(std::string_view symbol, std::string_view client_order_id);
 [[nodiscard]] Params order_params(std::string_view symbol, std::string_view client_order_id);
 [[nodiscard]] Params order_params_by_id(std::string_view symbol, std::string_view order_id);
@@ -115,6 +134,9 @@ struct TradesQuery {
   int limit = 0;
 };
 [[nodiscard]] Params trades_params(const TradesQuery& query);
+// Orders whose state changed since then, oldest first.
+[[nodiscard]] Params changed_orders_params(std::string_view symbol, std::int64_t start_ms,
+                                           int limit);
 
 // Any signed WebSocket API request: parameters sorted by name, apiKey, recvWindow and timestamp
 // added.

@@ -1,16 +1,19 @@
-// A leader's own account stream as a feed: every fill becomes one leader event, once and in order.
-// What happened while the stream was away is fetched from the trade history before what came after
-// it is passed on. Nothing is dropped: what nobody takes is held, and beyond a bound the connection
-// is closed until there is room. Lives on its reactor's thread.
+// A leader's own account stream as a feed: every fill, and all that happens to a resting order,
+// becomes one leader event, once and in order. What happened while the stream was away is fetched
+// from the history of trades and orders before what came after it is passed on. Nothing is dropped:
+// what nobody takes is held, and beyond a bound the connection is closed until there is room. Lives
+// on its reactor's thread.
 #include <algorithm>
 #include <charconv>
 #include <deque>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "connectors/binance/backoff.hpp"
 #include "connectors/binance/decode.hpp"
+#include "connectors/binance/leader_orders.hpp"
 #include "connectors/binance/rest.hpp"
 #include "connectors/net/ws_client.hpp"
 #include "engine/base/log.hpp"
@@ -24,10 +27,13 @@ constexpr std::uint32_t subscribe_weight = 2;
 constexpr std::uint32_t trades_weight = 20;
 constexpr std::uint32_t order_weight = 4;
 constexpr std::uint32_t account_weight = 20;
+constexpr std::uint32_t all_orders_weight = 20;
+constexpr std::uint32_t amendments_weight = 4;
 constexpr std::int64_t worth_interval_ns = 30'000'000'000;  // the whole account is read this often
 constexpr int checks_per_fetch = 5;  // every so many silences the whole history is read
 constexpr std::uint32_t subscribe_id = 1;
 constexpr int trades_page = 1'000;
+constexpr int orders_page = 1'000;
 constexpr std::int64_t tick_ns = 10'000'000;
 constexpr std::int64_t retry_ns = 1'000'000'000;
 constexpr std::int64_t ns_per_ms = 1'000'000;
@@ -96,7 +102,13 @@ class Leader final : public LeaderStream {
   void tell_balance(const Asset& asset, Decimal free, Decimal locked);
   void begin_fetch(bool is_check);
   void fetch_next();
+  LeaderEvent order_event_of(std::string_view venue_symbol, std::string_view order_id, Side side,
+                             const LeaderOrderChange& change);
   void fetch_trades(const std::string& venue_symbol, const std::string& from_id);
+  void fetch_orders(const std::string& venue_symbol, std::int64_t from_ms);
+  void on_orders(const std::string& venue_symbol, std::int64_t from_ms, const RestReply& reply);
+  bool look_up_next_amendment();
+  void on_amendments(const RestReply& reply);
   void on_trades(const std::string& venue_symbol, const RestReply& reply);
   bool look_up_next_order();
   void on_order(const std::string& order_id, const RestReply& reply);
@@ -108,6 +120,23 @@ class Leader final : public LeaderStream {
     std::string symbol;
     std::int64_t number;
     TradeRow row;
+  };
+  // A resting order of the history, and what is asked for before its changes are known.
+  struct FoundOrder {
+    std::string symbol;
+    OrderRow row;
+    std::string type, time_in_force;
+  };
+  struct OrderFetch {
+    std::string symbol;
+    std::int64_t from_ms;
+  };
+  // What was found, to be told in the exchange's order.
+  struct Missed {
+    std::int64_t time_ms;
+    int rank;  // within a millisecond: placed, amended, filled, ended
+    std::int64_t number;
+    LeaderEvent event;
   };
   struct Fetch {
     std::string symbol;
@@ -158,6 +187,9 @@ class Leader final : public LeaderStream {
   std::int64_t fetch_from_ms_ = 0;
   std::int64_t next_fetch_ns_ = 0;
   std::vector<Found> found_;
+  std::deque<OrderFetch> orders_to_fetch_;
+  std::deque<FoundOrder> amendments_to_look_up_;
+  std::vector<LeaderEvent> found_changes_;
   std::deque<std::string> orders_to_look_up_;
   std::unordered_map<std::string, std::string> symbol_of_order_;
   std::unordered_map<std::string, bool> made_by_engine_;  // by order id
@@ -309,15 +341,34 @@ LeaderEvent Leader::event_of(std::string_view venue_symbol, std::string_view ord
   return event;
 }
 
+LeaderEvent Leader::order_event_of(std::string_view venue_symbol, std::string_view order_id,
+                                   Side side, const LeaderOrderChange& change) {
+  LeaderEvent event = event_of(venue_symbol, order_id, "");
+  event.id = event_id_of(feed_.account, order_id, change);
+  event.kind = change.kind;
+  event.side = side;
+  event.quantity = change.quantity;
+  event.price = change.price;
+  event.event_time_ns = shared_->from_venue_ms(change.time_ms);
+  return event;
+}
+
 void Leader::on_report(const ExecutionReport& report) {
   const bool ours = order_key_from_client_id(report.client_order_id).has_value() ||
                     order_key_from_client_id(report.original_client_order_id).has_value();
-  if (report.execution != ExecutionType::trade) return;
+  const auto change = report.execution == ExecutionType::trade ? std::nullopt : change_of(report);
+  if (report.execution != ExecutionType::trade && !change) return;
   remember_order(report.order_id.view(), ours);
   if (std::find(symbols_.begin(), symbols_.end(), report.symbol) == symbols_.end())
     symbols_.emplace_back(report.symbol);
   // What the engine itself traded on a leader's account is not the leader's decision.
   if (ours) return;
+  if (change) {
+    LeaderEvent event = order_event_of(report.symbol, report.order_id.view(), report.side, *change);
+    event.source = EventSource::stream;
+    event.received_ns = active_ns_;
+    return pass_on(event);
+  }
   LeaderEvent event = event_of(report.symbol, report.order_id.view(), report.trade_id.view());
   event.source = EventSource::stream;
   event.side = report.side;
@@ -433,7 +484,13 @@ void Leader::begin_fetch(bool is_check) {
   to_fetch_.clear();
   found_.clear();
   orders_to_look_up_.clear();
-  for (const std::string& symbol : symbols_) to_fetch_.push_back({symbol, ""});
+  orders_to_fetch_.clear();
+  amendments_to_look_up_.clear();
+  found_changes_.clear();
+  for (const std::string& symbol : symbols_) {
+    to_fetch_.push_back({symbol, ""});
+    orders_to_fetch_.push_back({symbol, fetch_from_ms_});
+  }
   fetching_ = true;
   next_fetch_ns_ = 0;
 }
@@ -441,6 +498,9 @@ void Leader::begin_fetch(bool is_check) {
 void Leader::fetch_next() {
   if (!to_fetch_.empty()) return fetch_trades(to_fetch_.front().symbol, to_fetch_.front().from_id);
   if (look_up_next_order()) return;
+  if (!orders_to_fetch_.empty())
+    return fetch_orders(orders_to_fetch_.front().symbol, orders_to_fetch_.front().from_ms);
+  if (look_up_next_amendment()) return;
   finish_fetch();
 }
 
@@ -519,6 +579,80 @@ void Leader::on_order(const std::string& order_id, const RestReply& reply) {
   if (!orders_to_look_up_.empty()) orders_to_look_up_.pop_front();
 }
 
+// allOrders: "Orders are filtered by time of the last execution status update".
+void Leader::fetch_orders(const std::string& venue_symbol, std::int64_t from_ms) {
+  const std::uint32_t serial = serial_;
+  fetch_open_ = rest_.get_signed(
+      endpoint::all_orders.path, changed_orders_params(venue_symbol, from_ms, orders_page),
+      request_, all_orders_weight,
+      [this, serial, symbol = venue_symbol, from_ms](const RestReply& r) {
+        fetch_open_ = false;
+        if (serial == serial_) on_orders(symbol, from_ms, r);
+      });
+  if (!fetch_open_) next_fetch_ns_ = shared_->now_ns() + retry_ns;
+}
+
+void Leader::on_orders(const std::string& venue_symbol, std::int64_t from_ms,
+                       const RestReply& reply) {
+  std::vector<OrderRow> rows;
+  const PaddedText body(reply.body);
+  if (!reply.ok || !history_decoder_.orders(body.view(), rows)) {
+    log_warning("binance order history failed", {{"why", reply.ok ? "unreadable" : reply.problem}});
+    next_fetch_ns_ = shared_->now_ns() + retry_ns;
+    return;
+  }
+  std::int64_t last_ms = from_ms;
+  for (const OrderRow& row : rows) {
+    last_ms = std::max(last_ms, row.time_ms);
+    if (!rests(row.type, row.time_in_force)) continue;
+    const bool ours = order_key_from_client_id(row.client_order_id).has_value();
+    remember_order(row.order_id.view(), ours);
+    if (ours) continue;
+    FoundOrder found{venue_symbol, row, std::string(row.type), std::string(row.time_in_force)};
+    // An open one may have been amended: the row does not say.
+    if (!is_final(row.state)) {
+      amendments_to_look_up_.push_back(std::move(found));
+      continue;
+    }
+    for (const LeaderOrderChange& change : changes_of(row, {}))
+      found_changes_.push_back(order_event_of(venue_symbol, row.order_id.view(), row.side, change));
+  }
+  orders_to_fetch_.pop_front();
+  // A full page that ends where it began cannot be gone on from; what is beyond is of one moment.
+  if (rows.size() >= static_cast<std::size_t>(orders_page) && last_ms > from_ms)
+    orders_to_fetch_.push_front({venue_symbol, last_ms});
+}
+
+bool Leader::look_up_next_amendment() {
+  if (amendments_to_look_up_.empty()) return false;
+  const FoundOrder& next = amendments_to_look_up_.front();
+  const std::uint32_t serial = serial_;
+  fetch_open_ = rest_.get_signed(endpoint::amendments.path,
+                                 order_params_by_id(next.symbol, next.row.order_id.view()),
+                                 request_, amendments_weight, [this, serial](const RestReply& r) {
+                                   fetch_open_ = false;
+                                   if (serial == serial_) on_amendments(r);
+                                 });
+  if (!fetch_open_) next_fetch_ns_ = shared_->now_ns() + retry_ns;
+  return true;
+}
+
+void Leader::on_amendments(const RestReply& reply) {
+  std::vector<AmendmentRow> amendments;
+  const PaddedText body(reply.body);
+  if (!reply.ok || !history_decoder_.amendments(body.view(), amendments)) {
+    next_fetch_ns_ = shared_->now_ns() + retry_ns;
+    return;
+  }
+  FoundOrder found = std::move(amendments_to_look_up_.front());
+  amendments_to_look_up_.pop_front();
+  found.row.type = found.type;
+  found.row.time_in_force = found.time_in_force;
+  for (const LeaderOrderChange& change : changes_of(found.row, amendments))
+    found_changes_.push_back(
+        order_event_of(found.symbol, found.row.order_id.view(), found.row.side, change));
+}
+
 void Leader::remember_order(std::string_view order_id, bool made_by_engine) {
   if (!made_by_engine_.emplace(std::string(order_id), made_by_engine).second) return;
   remembered_orders_.emplace_back(order_id);
@@ -530,30 +664,41 @@ void Leader::remember_order(std::string_view order_id, bool made_by_engine) {
 // Everything found, in the exchange's order, then what came meanwhile. Events known already are
 // recognised by their ids in the core.
 void Leader::finish_fetch() {
-  std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
-    if (a.row.time_ms != b.row.time_ms) return a.row.time_ms < b.row.time_ms;
-    return a.symbol != b.symbol ? a.symbol < b.symbol : a.number < b.number;
-  });
-  const std::vector<Found> found = std::move(found_);
-  found_.clear();
-  const std::int64_t venue_ms = shared_->venue_now_ns() / ns_per_ms;
-  std::size_t missed = 0;
-  for (const Found& trade : found) {
+  std::vector<Missed> missed;
+  for (const Found& trade : found_) {
     const auto made = made_by_engine_.find(trade.row.order_id.str());
     if (made != made_by_engine_.end() && made->second) continue;
     LeaderEvent event =
         event_of(trade.symbol, trade.row.order_id.view(), trade.row.trade_id.view());
-    event.event_time_ns = shared_->from_venue_ms(trade.row.time_ms);
-    if (event.event_time_ns < feed_.baseline_ns || seen_.contains(event.id)) continue;
-    if (venue_ms - trade.row.time_ms > settling_ms) ++missed;
-    event.source = EventSource::rest;
     event.side = trade.row.side;
     event.quantity = trade.row.quantity;
     event.price = trade.row.price;
     const auto parts = split_symbol(event.symbol.view());
     if (parts && trade.row.fee_asset.view() == parts->base) event.base_fee = trade.row.fee;
-    event.received_ns = shared_->now_ns();
-    deliver(event);
+    event.event_time_ns = shared_->from_venue_ms(trade.row.time_ms);
+    missed.push_back({trade.row.time_ms, 2, trade.number, event});
+  }
+  for (const LeaderEvent& event : found_changes_) {
+    const std::int64_t time_ms = (event.event_time_ns + shared_->offset.offset_ns()) / ns_per_ms;
+    const int rank = event.kind == LeaderEventKind::order_placed    ? 0
+                     : event.kind == LeaderEventKind::order_amended ? 1
+                                                                    : 3;
+    missed.push_back({time_ms, rank, 0, event});
+  }
+  found_.clear();
+  found_changes_.clear();
+  std::stable_sort(missed.begin(), missed.end(), [](const Missed& a, const Missed& b) {
+    return std::tuple(a.time_ms, a.event.symbol.view(), a.rank, a.number) <
+           std::tuple(b.time_ms, b.event.symbol.view(), b.rank, b.number);
+  });
+  const std::int64_t venue_ms = shared_->venue_now_ns() / ns_per_ms;
+  std::size_t count = 0;
+  for (Missed& m : missed) {
+    if (m.event.event_time_ns < feed_.baseline_ns || seen_.contains(m.event.id)) continue;
+    if (venue_ms - m.time_ms > settling_ms) ++count;
+    m.event.source = EventSource::rest;
+    m.event.received_ns = shared_->now_ns();
+    deliver(m.event);
   }
   symbol_of_order_.clear();
   fetching_ = false;
@@ -562,9 +707,9 @@ void Leader::finish_fetch() {
     waiting_.pop_front();
   }
   active_ns_ = shared_->now_ns();
-  if (missed > 0) log_info("binance leader stream: missed fills fetched", {{"count", missed}});
+  if (count > 0) log_info("binance leader stream: missed events fetched", {{"count", count}});
   // The connection lives but does not tell: another one.
-  if (missed > 0 && fetch_is_check_) close("fills were not pushed");
+  if (count > 0 && fetch_is_check_) close("events were not pushed");
 }
 
 }  // namespace

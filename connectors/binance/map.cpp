@@ -19,7 +19,7 @@ constexpr std::array definite_codes = {
 };
 
 // Texts of the matching engine under -1010 that are refusals. -2010 is one by its code.
-constexpr std::array<std::string_view, 14> refusal_texts = {
+constexpr std::array<std::string_view, 18> refusal_texts = {
     "Market is closed.",
     "Account has insufficient balance for requested action.",
     "Market orders are not supported for this symbol.",
@@ -29,6 +29,10 @@ constexpr std::array<std::string_view, 14> refusal_texts = {
     "Unsupported order combination",
     "Order would trigger immediately.",
     "Order would immediately match and take.",
+    "The relationship of the prices for the orders is not correct.",
+    "OCO orders are not supported for this symbol",
+    "Stop loss orders are not supported for this symbol.",
+    "Stop loss limit orders are not supported for this symbol.",
     "This symbol is not permitted for this account.",
     "This symbol is restricted for this account.",
     "Rest API trading is not enabled.",
@@ -49,8 +53,19 @@ constexpr Judgement unknown(Remedy remedy = Remedy::none) {
   return {Verdict::unknown, Reason::none, remedy};
 }
 
+// The market had reached the price of a stop or a target before it came (errors.md, "Messages for
+// -1010, -2010, -2011, -2038").
+constexpr std::array<std::string_view, 3> reached_texts = {
+    "Order would trigger immediately.",
+    "Order would immediately match and take.",
+    "The relationship of the prices for the orders is not correct.",
+};
+
 Reason reason_of_refusal(std::string_view message) {
-  return message == "Market is closed." ? Reason::venue_halted : Reason::rejected;
+  if (message == "Market is closed.") return Reason::venue_halted;
+  const bool reached =
+      std::find(reached_texts.begin(), reached_texts.end(), message) != reached_texts.end();
+  return reached ? Reason::would_trigger : Reason::rejected;
 }
 
 // -2010 and -1010 carry the matching engine's text, and it decides: a duplicate client order id

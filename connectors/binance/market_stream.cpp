@@ -1,5 +1,6 @@
-// Market data: best bid and ask by bookTicker streams, instruments by exchangeInfo (Binance spot
-// API docs, web-socket-streams.md and rest-api.md). Lives on its reactor's thread.
+// Market data: best bid and ask by bookTicker streams, average prices by avgPrice streams,
+// instruments by exchangeInfo (Binance spot API docs, web-socket-streams.md and rest-api.md). Lives
+// on its reactor's thread.
 #include <algorithm>
 #include <deque>
 #include <tuple>
@@ -14,7 +15,8 @@ namespace oneclick::binance {
 
 namespace {
 
-constexpr std::size_t streams_per_line = 200;  // the venue allows 1,024; URLs have limits too
+// Two streams each: the venue allows 1,024 on a connection; URLs have limits too.
+constexpr std::size_t symbols_per_line = 100;
 constexpr std::uint32_t exchange_info_weight = 20;
 constexpr std::uint32_t time_weight = 1;
 constexpr std::int64_t tick_ns = 50'000'000;
@@ -92,6 +94,7 @@ class Stream final : public MarketStream {
   void measure_clock(int samples_left);
   void keep_line(StreamLine& line, std::int64_t now_ns);
   void on_message(StreamLine& line, std::string_view json);
+  void on_average(StreamLine& line);
   void on_close(StreamLine& line, std::string_view why);
   void restamp(StreamLine& line, std::int64_t now_ns);
 
@@ -240,9 +243,9 @@ void Stream::tell_vanished(const std::vector<const Instrument*>& wanted) {
 }
 
 void Stream::make_lines(const std::vector<const Instrument*>& wanted) {
-  for (std::size_t i = 0; i < wanted.size(); i += streams_per_line) {
+  for (std::size_t i = 0; i < wanted.size(); i += symbols_per_line) {
     auto line = std::make_unique<StreamLine>(shared_->config());
-    const std::size_t end = std::min(wanted.size(), i + streams_per_line);
+    const std::size_t end = std::min(wanted.size(), i + symbols_per_line);
     for (std::size_t k = i; k < end; ++k)
       line->rows.push_back({wanted[k]->symbol, wanted[k]->venue_symbol, {}});
     for (StreamLine::Row& row : line->rows)
@@ -268,7 +271,8 @@ void Stream::keep_line(StreamLine& line, std::int64_t now_ns) {
   std::string names;
   for (const StreamLine::Row& row : line.rows) {
     if (!names.empty()) names += "/";
-    names += percent_encode(lower(row.venue_symbol.view())) + "@bookTicker";
+    const std::string symbol = percent_encode(lower(row.venue_symbol.view()));
+    names += symbol + "@bookTicker/" + symbol + "@avgPrice";
   }
   url.target = (url.target == "/" ? "" : url.target) + "/stream?streams=" + names;
   net::WsClientOptions options;
@@ -310,6 +314,7 @@ void Stream::on_message(StreamLine& line, std::string_view json) {
     line.renew = true;
     return;
   }
+  if (message_.kind == MarketMessage::Kind::average_price) return on_average(line);
   if (message_.kind != MarketMessage::Kind::book_ticker) return;
   line.last_read_ns = shared_->now_ns();
   line.backoff.reset();
@@ -319,6 +324,14 @@ void Stream::on_message(StreamLine& line, std::string_view json) {
   const bool usable = message_.ticker.bid.is_positive() && message_.ticker.ask.is_positive();
   row.touch = usable ? Touch{message_.ticker.bid, message_.ticker.ask, line.last_read_ns} : Touch{};
   touches_.on_touch(Venue::binance, row.symbol, row.touch);
+}
+
+// Told every second, whether or not there were trades: as old as the telling.
+void Stream::on_average(StreamLine& line) {
+  const auto found = line.by_venue_symbol.find(message_.average.symbol);
+  if (found == line.by_venue_symbol.end() || !message_.average.price.is_positive()) return;
+  touches_.on_reference(Venue::binance, found->second->symbol,
+                        {message_.average.price, shared_->now_ns()});
 }
 
 // Messages of one connection come in order: when a newer one of any symbol was read, an older touch

@@ -16,6 +16,7 @@ namespace oneclick::binance {
 enum class RequestKind : std::uint8_t {
   none = 0,
   place,
+  place_pair,
   cancel,
   query,
   trades,
@@ -34,7 +35,8 @@ struct Pending {
   AccountSlot slot;
   std::uint32_t attached;  // which attachment of the slot it belongs to
   AccountId account;
-  OrderKey key;  // of order requests
+  OrderKey key;        // of order requests
+  OrderKey other_key;  // of pairs
   Symbol symbol;
   Symbol venue_symbol;
   VenueOrderId order_id;  // of trades

@@ -26,10 +26,30 @@ net::Url limits_off(const std::string& text) {
   return url;
 }
 
+struct Kind {
+  OrderKind kind;
+  TimeInForce time_in_force;
+};
+Kind kind_of(OrderType type) {
+  switch (type) {
+    case OrderType::limit_ioc:
+      return {OrderKind::limit, TimeInForce::ioc};
+    case OrderType::limit_gtc:
+      return {OrderKind::limit, TimeInForce::gtc};
+    case OrderType::market:
+      return {OrderKind::market, TimeInForce::none};
+    case OrderType::stop_loss:
+      return {OrderKind::stop_loss, TimeInForce::none};
+    case OrderType::take_profit:
+      return {OrderKind::limit_maker, TimeInForce::none};
+  }
+  return {OrderKind::market, TimeInForce::none};
+}
+
 NewOrder order_of(const Intent& intent, std::string_view client_order_id) {
-  const bool limit = intent.type == OrderType::limit_ioc;
-  return {.kind = limit ? OrderKind::limit : OrderKind::market,
-          .time_in_force = limit ? TimeInForce::ioc : TimeInForce::none,
+  const Kind kind = kind_of(intent.type);
+  return {.kind = kind.kind,
+          .time_in_force = kind.time_in_force,
           .side = intent.side,
           .response = ResponseType::ack,
           .symbol = intent.venue_symbol.view(),
@@ -37,27 +57,8 @@ NewOrder order_of(const Intent& intent, std::string_view client_order_id) {
           .quantity = intent.quantity,
           .price = intent.price,
           .quantity_decimals = intent.quantity_decimals,
-          .price_decimals = intent.price_decimals};
-}
-
-OrderUpdateKind kind_of(OrderState state) {
-  switch (state) {
-    case OrderState::open:
-    case OrderState::partially_filled:
-      return OrderUpdateKind::accepted;
-    case OrderState::filled:
-    case OrderState::cancelled:
-      return OrderUpdateKind::done;
-    case OrderState::rejected:
-      return OrderUpdateKind::rejected;
-  }
-  return OrderUpdateKind::unknown;
-}
-
-std::string client_order_id_of(const OrderKey& key) {
-  char text[client_order_id_size];
-  write_client_order_id(key, text);
-  return {text, client_order_id_size};
+          .price_decimals = intent.price_decimals,
+          .stop_price = intent.stop_price};
 }
 
 }  // namespace
@@ -106,10 +107,7 @@ SubmitResult Session::submit(const Intent& intent) {
     queue_reconcile(*a);
     return SubmitResult::queued;
   }
-  // Orders that rest are not encoded yet: nothing leaves, and the core is told so.
-  const bool immediate = intent.type == OrderType::limit_ioc || intent.type == OrderType::market;
-  if (places(intent) && (intent.kind == IntentKind::place_pair || !immediate))
-    return SubmitResult::down;
+  if (intent.kind == IntentKind::place_pair) return submit_pair(*a, *line, intent);
   return intent.kind == IntentKind::place ? submit_place(*a, *line, intent)
                                           : submit_question(*a, *line, intent);
 }
@@ -260,6 +258,7 @@ SubmitResult Session::submit_question(AttachedAccount& a, Line& line, const Inte
   row->attached = a.attached;
   row->account = a.account.id;
   row->key = intent.key;
+  row->other_key = intent.other_key;
   row->symbol = intent.symbol;
   row->venue_symbol = intent.venue_symbol;
   row->order_id = intent.venue_order_id;
@@ -358,6 +357,8 @@ void Session::on_reply(Line& line, Pending& row) {
       return;
     case RequestKind::place:
       return on_place_reply(copy, reply);
+    case RequestKind::place_pair:
+      return on_pair_reply(copy, reply);
     case RequestKind::cancel:
       return on_cancel_reply(copy, reply);
     case RequestKind::query:
@@ -422,6 +423,7 @@ void Session::on_place_reply(const Pending& row, const Reply& reply) {
 
 // A refused cancel says nothing certain about the order: it is asked for.
 void Session::on_cancel_reply(const Pending& row, const Reply& reply) {
+  if (on_cancelled_list(row, reply)) return;
   OrderUpdate update = update_of(row, OrderUpdateKind::unknown, UpdateSource::reply);
   update.sent_ns = row.sent_ns;
   update.venue_code = reply.code;
@@ -430,7 +432,7 @@ void Session::on_cancel_reply(const Pending& row, const Reply& reply) {
     const OrderRow& order = reply.order;
     if (order.has_state && order.has_executed && is_final(order.state) &&
         order_key_from_client_id(order.original_client_order_id) == row.key) {
-      update.kind = kind_of(order.state);
+      update.kind = update_kind_of(order.state);
       update.venue_order_id = order.order_id;
       update.venue_time_ns = shared_->from_venue_ms(order.time_ms);
       update.has_cumulative = true;
@@ -454,7 +456,7 @@ void Session::on_query_reply(const Pending& row, const Reply& reply) {
     const bool ours = order_key_from_client_id(order.client_order_id) == row.key ||
                       (!row.order_id.empty() && row.order_id == order.order_id);
     if (order.has_state && !order.order_id.empty() && ours) {
-      update.kind = kind_of(order.state);
+      update.kind = update_kind_of(order.state);
       if (update.kind == OrderUpdateKind::rejected) update.reason = Reason::rejected;
       update.venue_order_id = order.order_id;
       update.venue_time_ns = shared_->from_venue_ms(order.time_ms);
@@ -554,11 +556,12 @@ void Session::fail_pending(const Pending& row, std::string_view why) {
     case RequestKind::other:
       return;
     case RequestKind::place:
+    case RequestKind::place_pair:
     case RequestKind::cancel: {
       OrderUpdate update = update_of(row, OrderUpdateKind::unknown, UpdateSource::reply);
       update.sent_ns = row.sent_ns;
       update.message = Text<95>::cut(why);
-      return emit_update(update);
+      return row.kind == RequestKind::place_pair ? emit_pair(update, row) : emit_update(update);
     }
     case RequestKind::query:
     case RequestKind::trades: {

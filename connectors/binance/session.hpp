@@ -77,6 +77,9 @@ struct StagedOrder {
   char text[request_bytes_max];
 };
 
+[[nodiscard]] OrderUpdateKind update_kind_of(OrderState state);
+[[nodiscard]] std::string client_order_id_of(const OrderKey& key);
+
 class Session final : public OrderSession {
  public:
   Session(net::Reactor& reactor, std::shared_ptr<VenueShared> shared, std::uint8_t egress,
@@ -94,6 +97,12 @@ class Session final : public OrderSession {
  private:
   // session.cpp
   SubmitResult submit_place(AttachedAccount& a, Line& line, const Intent& intent);
+  // session_pairs.cpp
+  SubmitResult submit_pair(AttachedAccount& a, Line& line, const Intent& intent);
+  void on_pair_reply(const Pending& row, const Reply& reply);
+  bool on_cancelled_list(const Pending& row, const Reply& reply);
+  void emit_pair(OrderUpdate update, const Pending& row);
+
   SubmitResult submit_question(AttachedAccount& a, Line& line, const Intent& intent);
   void send_request(Line& line, Pending& row, std::uint32_t id, const std::string& message);
   void commit_staged();

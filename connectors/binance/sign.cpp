@@ -58,6 +58,8 @@ std::size_t Signer::sign(std::string_view text, char* out) const {
 
 std::size_t Signer::sign_parameters(std::string_view text, char* out) const {
   if (ed25519_) return write_base64(*ed25519_, text, out);
+  // Names that sort before it, as those of pairs do, stand before the key.
+  if (!text.starts_with("apiKey=")) return write_digest(hmac_.sign(text), out);
   return write_digest(hmac_.sign_after(prefix_, text.substr(prefix_.size)), out);
 }
 

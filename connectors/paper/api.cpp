@@ -46,7 +46,7 @@ std::uint32_t weight_of(const std::string& operation, const Params& p) {
       operation == "orderList.cancel")
     return 0;
   if (operation == "order.status" || operation == "orderList.status" ||
-      operation == "order.amend.keepPriority")
+      operation == "order.amend.keepPriority" || operation == "order.amendments")
     return 4;
   if (operation == "openOrders.status") return all_symbols ? 80 : 6;
   if (operation == "openOrderLists.status") return 6;
@@ -112,7 +112,7 @@ bool Api::needs_signature(const std::string& o) {
          o == "account.status" || o == "myTrades" || o == "userDataStream.subscribe.signature" ||
          o == "orderList.place.oco" || o == "orderList.cancel" || o == "orderList.status" ||
          o == "openOrderLists.status" || o == "allOrderLists" || o == "order.amend.keepPriority" ||
-         o == "session.logon";
+         o == "order.amendments" || o == "session.logon";
 }
 
 bool Api::is_known(const std::string& o) {
@@ -241,6 +241,7 @@ Result Api::dispatch(const std::string& o, const Params& p, Account* account, st
   if (o == "openOrderLists.status") return lists(p, *account, true);
   if (o == "allOrderLists") return lists(p, *account, false);
   if (o == "order.amend.keepPriority") return amend(p, *account, now_ms);
+  if (o == "order.amendments") return amendments(p, *account);
   return std::unexpected(bad(-1000, "Unknown method"));
 }
 
@@ -328,7 +329,7 @@ Result Api::orders(const Params& p, Account& account, bool open_only) {
   for (const std::int64_t id : open_only ? open : account.orders) {
     const Order& o = exchange_.orders()[static_cast<std::size_t>(id - 1)];
     if ((!symbol.empty() && o.symbol->name != symbol) || (open_only && !o.is_open()) ||
-        o.id < from || o.time_ms < since)
+        o.id < from || (open_only ? o.time_ms : o.updated_ms) < since)
       continue;
     rows.push_back(order_json(o, exchange_, "RESULT", true));
   }

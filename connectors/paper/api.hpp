@@ -76,6 +76,7 @@ class Api {
   [[nodiscard]] Result list_status(const Params& params, Account& account);
   [[nodiscard]] Result lists(const Params& params, Account& account, bool open_only);
   [[nodiscard]] Result amend(const Params& params, Account& account, std::int64_t now_ms);
+  [[nodiscard]] Result amendments(const Params& params, Account& account);
   [[nodiscard]] Result average_price(const Params& params, std::int64_t now_ms) const;
   [[nodiscard]] std::string canceled_json(const Order& order) const;
 

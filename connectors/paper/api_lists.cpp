@@ -119,6 +119,20 @@ Result Api::amend(const Params& p, Account& account, std::int64_t now_ms) {
   return out + "}";
 }
 
+Result Api::amendments(const Params& p, Account& account) {
+  const auto found = exchange_.find(account, text_of(p, "symbol"), integer_of(p, "orderId", 0), "");
+  if (!found) return std::unexpected(found.error());
+  const Order& o = **found;
+  std::string rows;
+  for (const Amendment& a : o.amendments)
+    rows += fmt::format(
+        R"({}{{"symbol":"{}","orderId":{},"executionId":{},"origClientOrderId":"{}","newClientOrderId":"{}","origQty":"{}",)"
+        R"("newQty":"{}","time":{}}})",
+        rows.empty() ? "" : ",", o.symbol->name, o.id, o.id * 10, a.client_id_before, a.client_id,
+        fixed(a.quantity_before), fixed(a.quantity), a.time_ms);
+  return "[" + rows + "]";
+}
+
 Result Api::average_price(const Params& p, std::int64_t now_ms) const {
   const SymbolRules* const s = exchange_.symbol(text_of(p, "symbol"));
   if (s == nullptr) return bad(-1121, "Invalid symbol.");

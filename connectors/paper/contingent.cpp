@@ -275,9 +275,12 @@ std::expected<Order*, ApiError> Exchange::amend(Order& order, Decimal quantity,
   Order* const sibling =
       order.list == nullptr ? nullptr : order.list->legs[order.list->legs[0] == &order ? 1 : 0];
   const bool pair = sibling != nullptr && sibling->is_open();
+  order.amendments.push_back({before, name, order.quantity, quantity, now_ms});
   order.quantity = quantity;
   order.updated_ms = now_ms;
   if (pair) {
+    const std::string& same = sibling->client_id;
+    sibling->amendments.push_back({same, same, sibling->quantity, quantity, now_ms});
     sibling->quantity = quantity;
     sibling->updated_ms = now_ms;
     Order& holder = *order.list->legs[0];

@@ -42,7 +42,7 @@ constexpr std::array<std::string_view, 7> changes{"order.place",
                                                   "orderList.place.oco",
                                                   "orderList.cancel",
                                                   "order.amend.keepPriority"};
-constexpr std::array<std::string_view, 16> queries{"order.status",
+constexpr std::array<std::string_view, 17> queries{"order.status",
                                                    "openOrders.status",
                                                    "allOrders",
                                                    "account.status",
@@ -57,7 +57,8 @@ constexpr std::array<std::string_view, 16> queries{"order.status",
                                                    "orderList.status",
                                                    "openOrderLists.status",
                                                    "allOrderLists",
-                                                   "avgPrice"};
+                                                   "avgPrice",
+                                                   "order.amendments"};
 
 bool strikes(const Fault& fault, std::string_view operation) {
   if (fault.operation == any_operation) return true;

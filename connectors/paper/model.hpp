@@ -99,6 +99,12 @@ enum class SelfTrade : std::uint8_t { none, expire_taker, expire_maker, expire_b
 
 struct OrderList;
 
+struct Amendment {
+  std::string client_id_before, client_id;
+  Decimal quantity_before, quantity;
+  std::int64_t time_ms;
+};
+
 struct Order {
   std::int64_t id = 0;
   std::string client_id, original_client_id;
@@ -119,6 +125,7 @@ struct Order {
   Decimal prevented{};             // what self-trade prevention took, and with whom
   std::int64_t prevented_match = 0, counter_order = 0;
   std::vector<std::size_t> fills;
+  std::vector<Amendment> amendments;
   [[nodiscard]] Decimal remaining() const { return quantity - executed; }
   // A market order for an amount of quote; its quantity is known when it has been matched.
   [[nodiscard]] bool by_money() const {

@@ -29,6 +29,7 @@ std::string operation_of(const std::string& method, const std::string& path) {
       {{"DELETE", "/api/v3/openOrders"}, "openOrders.cancelAll"},
       {{"GET", "/api/v3/allOrders"}, "allOrders"},
       {{"PUT", "/api/v3/order/amend/keepPriority"}, "order.amend.keepPriority"},
+      {{"GET", "/api/v3/order/amendments"}, "order.amendments"},
       {{"POST", "/api/v3/orderList/oco"}, "orderList.place.oco"},
       {{"DELETE", "/api/v3/orderList"}, "orderList.cancel"},
       {{"GET", "/api/v3/orderList"}, "orderList.status"},

@@ -254,7 +254,8 @@ class FakeVenue {
       response.body = "{\"serverTime\":" + std::to_string(now_ms() + clock_ahead_ms) + "}";
     } else if (request.path == "/api/v3/exchangeInfo") {
       response.body = exchange_info;
-    } else if (request.path == "/api/v3/myTrades") {
+    } else if (request.path == "/api/v3/myTrades" || request.path == "/api/v3/allOrders" ||
+               request.path == "/api/v3/order/amendments") {
       response.body = "[]";
     } else if (request.path == "/api/v3/account") {
       response.body = "{\"updateTime\":" + std::to_string(account_time_ms) + ",\"balances\":[]}";

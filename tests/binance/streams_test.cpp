@@ -275,7 +275,9 @@ TEST_F(MarketTest, TellsConfiguredInstrumentsAndLearnsLimits) {
   EXPECT_EQ(told()[0].price_tick, Decimal::of("0.01"));
   EXPECT_NE(shared->instruments()->find("DOGEUSDT"), nullptr);
   EXPECT_TRUE(shared->egress(0).weight.try_take(100'000, false, shared->venue_now_ns()));
-  EXPECT_EQ(venue.targets.back(), "/stream?streams=btcusdt@bookTicker/ethusdt@bookTicker");
+  EXPECT_EQ(
+      venue.targets.back(),
+      "/stream?streams=btcusdt@bookTicker/btcusdt@avgPrice/ethusdt@bookTicker/ethusdt@avgPrice");
 }
 
 TEST_F(MarketTest, TellsAllInstrumentsWhenNoneAreConfigured) {
