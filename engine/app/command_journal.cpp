@@ -58,7 +58,8 @@ int replay(const JournalArguments& arguments, std::uint16_t shard) {
   // From the beginning, where it is still kept: a replay from a snapshot proves less.
   const auto summary = verify_journal(arguments.dir, shard);
   if (!summary) return report(summary.error());
-  const auto r = replay_journal(arguments.dir, shard, {.use_snapshot = summary->first > 1});
+  const auto r = replay_journal(arguments.dir, shard,
+                                {.use_snapshot = summary->first > 1, .check_intents = true});
   if (!r) return report(r.error());
   const std::string hash = fmt::format("{:016x}", r->core.state_hash());
   if (arguments.json) {
@@ -68,14 +69,18 @@ int replay(const JournalArguments& arguments, std::uint16_t shard) {
                    .number("last_seq", r->last_seq)
                    .number("events", r->events)
                    .number("records", r->records)
+                   .number("intents", r->intents)
+                   .text("intents_digest", r->intents_digest)
                    .boolean("from_snapshot", r->snapshot_time_ns != 0)
                    .text("mismatch", r->mismatch)
                    .text("state_hash", hash)
                    .str());
   } else {
-    print_line(fmt::format("shard {}: {} events, {} records compared{}, state {}", shard, r->events,
-                           r->records, r->snapshot_time_ns != 0 ? " after the snapshot" : "",
-                           hash));
+    print_line(fmt::format(
+        "shard {}: {} events, {} records compared, {} intents derived twice{}, intents {}, state "
+        "{}",
+        shard, r->events, r->records, r->intents,
+        r->snapshot_time_ns != 0 ? " after the snapshot" : "", r->intents_digest, hash));
   }
   if (r->mismatch.empty()) return exit_codes::fine;
   return fail(exit_codes::failure, fmt::format("shard {}: {}", shard, r->mismatch));

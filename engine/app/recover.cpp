@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/app/intent_check.hpp"
+
 namespace oneclick {
 
 namespace {
@@ -12,14 +14,24 @@ namespace {
 // Collects what a step derives, to be compared with what the journal says it gave.
 class Derived final : public Output {
  public:
-  void on_intent(const Intent&) override {}
+  explicit Derived(bool keep_intents) : keep_intents_(keep_intents) {}
+  void on_intent(const Intent& intent) override {
+    if (keep_intents_) intents_.push_back(intent);
+  }
   void on_record(const Record& record) override { records_.push_back(record); }
+  [[nodiscard]] const std::vector<Intent>& intents() const { return intents_; }
+  void clear() {
+    records_.clear();
+    intents_.clear();
+  }
   [[nodiscard]] bool empty() const { return records_.empty(); }
   [[nodiscard]] const Record& front() const { return records_.front(); }
   void pop() { records_.pop_front(); }
   [[nodiscard]] std::vector<Record> rest() const { return {records_.begin(), records_.end()}; }
 
  private:
+  const bool keep_intents_;
+  std::vector<Intent> intents_;
   std::deque<Record> records_;
 };
 
@@ -32,8 +44,11 @@ bool same(const Record& a, const Record& b) {
 // Feeds a journal's entries to a core and keeps the two in step.
 class Replay {
  public:
-  Replay(Core core, const std::function<void(const Event&)>& on_event) : on_event_(on_event) {
+  Replay(Core core, const ReplayOptions& options, bool from_snapshot,
+         const std::function<void(const Event&)>& on_event)
+      : on_event_(on_event), derived_(options.check_intents) {
     result_.core = std::move(core);
+    if (options.check_intents) check_.emplace(result_.core, from_snapshot);
   }
 
   void start_from(const Snapshot& snapshot) {
@@ -52,6 +67,7 @@ class Replay {
   }
   [[nodiscard]] Replayed finish() {
     result_.missing = derived_.rest();
+    finish_check();
     return std::move(result_);
   }
   [[nodiscard]] JournalPosition position() const { return result_.last_position; }
@@ -59,18 +75,34 @@ class Replay {
  private:
   void on_input(const Event& event, JournalPosition position) {
     if (!derived_.empty()) note(position, "an input before all records of the one before it");
-    derived_ = Derived{};
+    derived_.clear();
     ++result_.events;
     result_.last_seq = event.seq;
     result_.last_time_ns = event.time_ns;
     result_.core.step(event, derived_);
     if (on_event_) on_event_(event);
+    if (!check_) return;
+    check_->on_step(event, derived_.intents());
+    take_problem(position);
   }
   void on_recorded(const Record& record, JournalPosition position) {
     ++result_.records;
     if (derived_.empty()) return note(position, "a record that its input does not give");
     if (!same(record, derived_.front())) note(position, "a record unlike the one its input gives");
     derived_.pop();
+    if (check_) check_->on_record(record);
+  }
+  void finish_check() {
+    if (!check_) return;
+    for (const Record& record : result_.missing) check_->on_record(record);
+    check_->finish();
+    take_problem(result_.last_position);
+    result_.intents = check_->count();
+    result_.intents_digest = check_->digest();
+  }
+  void take_problem(JournalPosition position) {
+    if (const std::string problem = check_->take_problem(); !problem.empty())
+      note(position, problem);
   }
   void note(JournalPosition position, std::string_view what) {
     if (result_.mismatch.empty()) result_.mismatch = fmt::format("entry {}: {}", position, what);
@@ -79,6 +111,7 @@ class Replay {
   const std::function<void(const Event&)>& on_event_;
   Derived derived_;
   Replayed result_;
+  std::optional<IntentCheck> check_;
 };
 
 std::expected<std::optional<Snapshot>, JournalError> snapshot_for(const std::filesystem::path& dir,
@@ -103,7 +136,7 @@ std::expected<Replayed, JournalError> replay_journal(
           JournalError{JournalError::Kind::damaged, "snapshot: " + loaded.error()});
     core = std::move(*loaded);
   }
-  Replay replay(std::move(core), on_event);
+  Replay replay(std::move(core), options, snapshot->has_value(), on_event);
   if (snapshot->has_value()) replay.start_from(**snapshot);
 
   auto reader = JournalReader::open(dir, shard, replay.position() + 1);

@@ -24,12 +24,16 @@ struct Replayed {
   std::uint64_t records = 0;
   // Records of the last event that a crash kept from the journal, in order: to be appended now.
   std::vector<Record> missing;
+  // With check_intents: how many were derived, and SHA-256 over their bytes, chained.
+  std::uint64_t intents = 0;
+  std::string intents_digest;
   // The first place where the journal's records differ from what its inputs give; empty when none.
   std::string mismatch;
 };
 
 struct ReplayOptions {
   bool use_snapshot = true;
+  bool check_intents = false;  // see intent_check.hpp; twice the work
   JournalPosition until = ~JournalPosition{0};
 };
 

@@ -240,7 +240,42 @@ std::vector<Core::Holding> Core::holdings() const {
                      .symbol = t.symbols[h.symbol],
                      .quantity = h.quantity,
                      .is_short = h.is_short,
-                     .residual = from_fine(h.residual_e12)});
+                     .residual = from_fine(h.residual_e12),
+                     .cost = h.cost});
+  return all;
+}
+
+std::optional<CopyLink> Core::link(LinkId id) const {
+  const Tables& t = state_->tables;
+  if (!link_present(t, id)) return std::nullopt;
+  return told_link(t, t.find_link(id));
+}
+
+const CoreSettings& Core::settings() const {
+  return state_->tables.settings;
+}
+
+std::vector<AccountId> Core::reconciled_accounts() const {
+  std::vector<AccountId> ids;
+  for (const AccountEntry& a : state_->tables.accounts)
+    if (a.known && a.reconciled) ids.push_back(a.account.id);
+  return ids;
+}
+
+std::vector<Balance> Core::balances() const {
+  const Tables& t = state_->tables;
+  std::vector<Balance> all;
+  for (const AccountEntry& a : t.accounts)
+    for (Index at = a.first_balance; at != none; at = t.balances[at].next) {
+      const BalanceEntry& b = t.balances[at];
+      all.push_back({.account = a.account.id,
+                     .asset = t.assets[b.asset],
+                     .free = b.free,
+                     .locked = b.locked,
+                     .venue_time_ns = b.venue_time_ns,
+                     .snapshot = false,
+                     .leader = false});
+    }
   return all;
 }
 

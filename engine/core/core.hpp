@@ -7,6 +7,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,8 +77,14 @@ class Core {
     Decimal quantity;  // never negative
     bool is_short;
     Decimal residual;
+    Decimal cost;  // what was paid for it in quote
   };
   [[nodiscard]] std::vector<Holding> holdings() const;
+  // What was told last, for tools that go on from a snapshot.
+  [[nodiscard]] std::optional<CopyLink> link(LinkId id) const;
+  [[nodiscard]] const CoreSettings& settings() const;
+  [[nodiscard]] std::vector<AccountId> reconciled_accounts() const;
+  [[nodiscard]] std::vector<Balance> balances() const;
 
   // State to bytes, back, and to a number. The bytes are for the same journal format only.
   [[nodiscard]] std::uint64_t state_hash() const;

@@ -259,6 +259,54 @@ bool link_present(const Tables& t, LinkId id) {
   return at != none && !t.links[at].removed;
 }
 
+CopyLink told_link(const Tables& t, Index link) {
+  const Link& h = t.links[link];
+  const Source& source = t.sources[h.source];
+  const RareTerms terms = terms_of(t, h);
+  CopyLink told = {.id = h.id,
+                   .follower = h.follower,
+                   .account = t.accounts[h.slot].account.id,
+                   .portfolio = h.portfolio,
+                   .leader = source.is_channel ? UserId{} : UserId{source.id},
+                   .channel = source.is_channel ? ChannelId{source.id} : ChannelId{},
+                   .sizing_mode = h.sizing_mode,
+                   .entry_style = h.entry_style,
+                   .min_lot_policy = h.min_lot_policy,
+                   .status = h.status,
+                   .user_active = h.user_active,
+                   .subscription_active = h.subscription_active,
+                   .symbol_filter = h.symbol_filter,
+                   .symbol_count = h.symbol_count,
+                   .sync_on_subscribe = h.sync_on_subscribe,
+                   .reverse = h.reverse,
+                   .chain = h.chain,
+                   .only_if_better = h.only_if_better,
+                   .protect = h.protect,
+                   .close_on_stop = h.close_on_stop,
+                   .percentage_e2 = h.percentage_e2,
+                   .slippage_bps_max = h.slippage_bps_max,
+                   .price_collar_bps_max = h.price_collar_bps_max,
+                   .leverage_e2 = h.leverage_e2,
+                   .entry_ttl_ms = h.entry_ttl_ms,
+                   .copy_amount = h.copy_amount,
+                   .copy_quantity = terms.copy_quantity,
+                   .order_notional_max = h.order_notional_max,
+                   .position_notional_max = h.position_notional_max,
+                   .exposure_usd_max = terms.exposure_usd_max,
+                   .daily_loss_usd_max = terms.daily_loss_usd_max,
+                   .drawdown_usd_max = terms.drawdown_usd_max,
+                   .risk_epoch = terms.risk_epoch,
+                   .positions_max = terms.positions_max,
+                   .entries_per_minute_max = terms.entries_per_minute_max,
+                   .drawdown_from = terms.drawdown_from,
+                   .drawdown_action = terms.drawdown_action,
+                   .version = h.version,
+                   .symbols = {}};
+  for (std::size_t i = 0; i < h.symbol_count; ++i)
+    told.symbols[i] = t.symbols[t.filters[h.filter].symbols[i]];
+  return told;
+}
+
 void on_link_remove(Step& s, LinkId id) {
   const Index at = s.t.find_link(id);
   if (at == none) {

@@ -9,6 +9,8 @@ namespace oneclick::core {
 [[nodiscard]] bool link_differs(const Tables& t, const CopyLink& link);
 void on_link(Step& s, const CopyLink& link);
 [[nodiscard]] bool link_present(const Tables& t, LinkId id);
+// A link as it was told last.
+[[nodiscard]] CopyLink told_link(const Tables& t, Index link);
 void on_link_remove(Step& s, LinkId id);
 
 [[nodiscard]] bool account_differs(const Tables& t, const Account& account);
