@@ -3,6 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,7 +22,9 @@ namespace oneclick {
 
 class RowFields {
  public:
-  RowFields(const PgAnswer& answer, int row) : answer_(answer), row_(row) {}
+  RowFields(const PgAnswer& answer, int row) : answer_(&answer), row_(row) {}
+  // Columns that are no row of the database but are checked as one: texts as it would write them.
+  explicit RowFields(std::span<const std::optional<std::string>> texts) : texts_(texts) {}
 
   [[nodiscard]] bool valid() const { return problem_.empty(); }
   [[nodiscard]] const std::string& problem() const { return problem_; }
@@ -30,10 +36,22 @@ class RowFields {
                     value.size() > shown_max ? "..." : "", allowed);
   }
 
-  [[nodiscard]] bool is_null(int column) const { return answer_.is_null(row_, column); }
-  [[nodiscard]] std::string_view text(int column) const { return answer_.text(row_, column); }
-  [[nodiscard]] std::int64_t integer(int column) const { return answer_.integer(row_, column); }
-  [[nodiscard]] bool boolean(int column) const { return answer_.boolean(row_, column); }
+  [[nodiscard]] bool is_null(int column) const {
+    return answer_ != nullptr ? answer_->is_null(row_, column) : given(column) == nullptr;
+  }
+  [[nodiscard]] std::string_view text(int column) const {
+    if (answer_ != nullptr) return answer_->text(row_, column);
+    return is_null(column) ? std::string_view() : std::string_view(*given(column));
+  }
+  // The database has whole numbers only in such columns; another text is below whatever is allowed.
+  [[nodiscard]] std::int64_t integer(int column) const {
+    if (answer_ != nullptr) return answer_->integer(row_, column);
+    if (is_null(column)) return 0;
+    return whole_number(text(column)).value_or(std::numeric_limits<std::int64_t>::min());
+  }
+  [[nodiscard]] bool boolean(int column) const {
+    return answer_ != nullptr ? answer_->boolean(row_, column) : text(column) == "t";
+  }
   // Nil for NULL: the database knows no other text in a uuid column.
   [[nodiscard]] Uuid uuid(int column) const { return uuid_of(text(column)); }
 
@@ -76,9 +94,24 @@ class RowFields {
     });
   }
 
-  const PgAnswer& answer_;
-  const int row_;
+  [[nodiscard]] const std::string* given(int column) const {
+    const auto at = static_cast<std::size_t>(column);
+    return at < texts_.size() && texts_[at] ? &*texts_[at] : nullptr;
+  }
+  [[nodiscard]] static std::optional<std::int64_t> whole_number(std::string_view text) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+  }
+
+  const PgAnswer* const answer_ = nullptr;
+  const int row_ = 0;
+  const std::span<const std::optional<std::string>> texts_;
   std::string problem_;
 };
+
+// A row of the query for copy links. False passes it over.
+[[nodiscard]] bool decode_link(RowFields& fields, LoadedLink& out, std::int64_t now_us);
 
 }  // namespace oneclick

@@ -238,6 +238,8 @@ void decode_link_symbols(RowFields& f, CopyLink& l) {
   }
 }
 
+}  // namespace
+
 bool decode_link(RowFields& f, LoadedLink& out, std::int64_t now_us) {
   CopyLink& l = out.link;
   decode_link_owner(f, l);
@@ -256,6 +258,8 @@ bool decode_link(RowFields& f, LoadedLink& out, std::int64_t now_us) {
   if (!free_of_charge && subscribed && ends) out.changes_at_us = f.integer(27);
   return true;
 }
+
+namespace {
 
 bool decode_feed(RowFields& f, LeaderFeed& out) {
   const auto venue = venue_from_text(lower(f.text(2)));

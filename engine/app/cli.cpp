@@ -26,6 +26,10 @@ struct Request {
   VaultArguments vault{};
   KillSwitchArguments kill_switch{};
   JournalArguments journal{};
+  ShadowArguments shadow;
+  LinksArguments links{};
+  TailArguments tail;
+  TopArguments top;
   MaintainArguments maintain;
   SearchIndexArguments search_index;
   NotifyArguments notify;
@@ -324,6 +328,87 @@ void add_journal(CLI::App& root, Request& r) {
   }
 }
 
+void add_links(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "links",
+      "copy links, and what holds some of them back; a running daemon follows in a second");
+  app->require_subcommand(1);
+  using Action = LinksArguments::Action;
+  const std::tuple<const char*, const char*, Action> actions[] = {
+      {"list", "all, or those that match", Action::list},
+      {"pause", "no entries; what is held is still sold when the leader sells", Action::pause},
+      {"resume", "copies again", Action::resume},
+      {"exits-only", "only sells, until nothing is held", Action::exits_only},
+      {"stop", "copies nothing any more, sales neither", Action::stop},
+      {"release", "lifts a quarantine, and what a drawdown has halted", Action::release}};
+  for (const auto& [name, what, action] : actions) {
+    CLI::App* one = app->add_subcommand(name, what);
+    LinksArguments& a = r.links;
+    add_database(*one, a.database_url);
+    one->add_option("id", a.ids, "engine.copy_links.id; may be repeated");
+    one->add_option("--user", a.user, "users.id of a follower");
+    one->add_option("--leader", a.leader, "users.id of a leader");
+    one->add_option("--channel", a.channel, "premium_channels.id");
+    one->add_option("--status", a.status, "active, paused, exits_only, stopped or quarantined");
+    add_json(*one, a.json);
+    one->callback([&r, action = action] {
+      r.links.action = action;
+      r.command = [&r] { return command_links(r.links); };
+    });
+  }
+}
+
+void add_shadow(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "shadow", "what another setting would have done, by a journal; changes nothing");
+  ShadowArguments& a = r.shadow;
+  app->add_option("--journal", a.journal_dir,
+                  "the journal's folder (engine.data_dir), also of a running daemon")
+      ->required();
+  app->add_option("--set", a.changes,
+                  "key=value: a column of engine.copy_links (copy_percentage=50; NULL for none; "
+                  "symbols separated by commas), or a setting of the engine (taker_fee_bps=20); "
+                  "may be repeated")
+      ->required()
+      ->take_all()
+      ->allow_extra_args(false);
+  app->add_option("--link", a.link, "engine.copy_links.id: only this link's terms change");
+  app->add_option("--user", a.user, "users.id of a follower: only this user's links change");
+  add_json(*app, a.json);
+  app->callback([&r] { r.command = [&r] { return command_shadow(r.shadow); }; });
+}
+
+void add_tail(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "tail", "leader events, outcomes, orders and fills as a daemon journals them");
+  TailArguments& a = r.tail;
+  app->add_option("--journal", a.journal_dir, "the journal's folder (engine.data_dir)");
+  app->add_option("--config", a.config_file, "the daemon's configuration: says where that is");
+  app->add_option("--user", a.user, "users.id: a follower, or the leader of an event");
+  app->add_option("--link", a.link, "engine.copy_links.id");
+  app->add_option("--event", a.event, "engine.leader_events.id");
+  app->add_flag("--from-start", a.from_start, "all that is kept first");
+  app->add_flag("--once", a.once, "all that is kept, and nothing that comes after");
+  app->add_option("--count", a.count, "ends after so many lines")->capture_default_str();
+  app->add_flag("--json", a.json, "one JSON object a line");
+  app->callback([&r] { r.command = [&r] { return command_tail(r.tail); }; });
+}
+
+void add_top(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand(
+      "top", "rates, outcomes, latencies, queues and sessions of a running daemon, live");
+  TopArguments& a = r.top;
+  app->add_option("--config", a.config_file,
+                  "the daemon's configuration: says where it listens (operations.listen)");
+  app->add_option("--url", a.url, "its operations listener, http://127.0.0.1:9464");
+  app->add_option("--interval", a.interval_ms, "milliseconds between two looks")
+      ->check(CLI::Range(100, 3'600'000))
+      ->capture_default_str();
+  app->add_flag("--once", a.once, "two looks one interval apart, and what they show");
+  app->add_flag("--json", a.json, "one JSON object a look");
+  app->callback([&r] { r.command = [&r] { return command_top(r.top); }; });
+}
+
 void print_version(bool json) {
   if (json) {
     print_line(JsonObject()
@@ -348,8 +433,12 @@ void add_commands(CLI::App& root, Request& r) {
   add_maintain(root, r);
   add_search_index(root, r);
   add_notify(root, r);
+  add_links(root, r);
   add_kill_switch(root, r);
   add_journal(root, r);
+  add_shadow(root, r);
+  add_top(root, r);
+  add_tail(root, r);
   add_books(root, r);
 }
 
@@ -382,7 +471,7 @@ int run_command_line(int argc, char** argv) {
     return fail(
         exit_codes::usage,
         "a command is needed: run, demo, check, migrate, maintain, search-index, paper, keys, "
-        "vault, kill-switch or journal (oneclick --help)");
+        "vault, links, kill-switch, journal, shadow, top or tail (oneclick --help)");
   return request.command();
 }
 

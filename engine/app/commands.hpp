@@ -111,6 +111,43 @@ struct JournalArguments {
 };
 [[nodiscard]] int command_journal(const JournalArguments& arguments);
 
+struct ShadowArguments {
+  std::string journal_dir;
+  std::vector<std::string> changes;  // "key=value"
+  std::string link, user;            // whose terms change; empty: everyone's
+  bool json = false;
+};
+[[nodiscard]] int command_shadow(const ShadowArguments& arguments);
+
+struct LinksArguments {
+  enum class Action : std::uint8_t { list, pause, resume, exits_only, stop, release } action;
+  std::string database_url;
+  std::vector<std::string> ids;
+  std::string user, leader, channel, status;  // empty: any
+  bool json = false;
+};
+[[nodiscard]] int command_links(const LinksArguments& arguments);
+
+struct TailArguments {
+  std::string journal_dir;  // or the configuration that says where it is
+  std::string config_file;
+  std::string user, link, event;  // empty: any
+  bool from_start = false;
+  bool once = false;        // what is written, and no more
+  std::uint64_t count = 0;  // lines; 0: any number
+  bool json = false;
+};
+[[nodiscard]] int command_tail(const TailArguments& arguments);
+
+struct TopArguments {
+  std::string config_file;  // says where the daemon listens, unless `url` does
+  std::string url;
+  std::int64_t interval_ms = 1'000;
+  bool once = false;
+  bool json = false;
+};
+[[nodiscard]] int command_top(const TopArguments& arguments);
+
 struct MaintainArguments {
   std::string database_url;
   std::string config_file;             // section [retention]; empty: its defaults

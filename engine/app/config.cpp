@@ -38,6 +38,20 @@ void need_readable(ConfigReader& reader, const std::string& key, const std::stri
     reader.refuse(key, fmt::format("a file that can be read ({})", std::strerror(errno)));
 }
 
+// What of the section the core itself goes by; see CoreSettings.
+void read_core(ConfigReader& reader, Config::Engine& e) {
+  reader.integer("engine.leader_event_age_max_ms", 1, hour_ms, e.leader_event_age_max_ms);
+  reader.integer("engine.touch_age_max_ms", 1, hour_ms, e.touch_age_max_ms);
+  reader.integer("engine.equity_age_max_ms", 1'000, hour_ms, e.equity_age_max_ms);
+  reader.integer("engine.divergence_age_max_ms", 1'000, hour_ms, e.divergence_age_max_ms);
+  reader.integer("engine.ack_timeout_ms", 100, 60'000, e.ack_timeout_ms);
+  reader.integer("engine.query_interval_ms", 50, 60'000, e.query_interval_ms);
+  reader.integer("engine.taker_fee_bps", 0, 1'000, e.taker_fee_bps);
+  reader.decimal("engine.event_notional_max", "0", "999999999999", e.event_notional_max);
+  reader.integer("engine.exit_attempts_per_minute", 1, 600, e.exit_attempts_per_minute);
+  reader.integer("engine.exit_alarm_attempts", 1, 200, e.exit_alarm_attempts);
+}
+
 void read_engine(ConfigReader& reader, Config::Engine& e) {
   reader.section("engine");
   reader.required("engine.data_dir", e.data_dir);
@@ -53,16 +67,7 @@ void read_engine(ConfigReader& reader, Config::Engine& e) {
       e.pin_cores.size() != static_cast<std::size_t>(e.shards))
     reader.refuse("engine.pin_cores",
                   fmt::format("none, or one core for each of the {} shards", e.shards));
-  reader.integer("engine.leader_event_age_max_ms", 1, hour_ms, e.leader_event_age_max_ms);
-  reader.integer("engine.touch_age_max_ms", 1, hour_ms, e.touch_age_max_ms);
-  reader.integer("engine.equity_age_max_ms", 1'000, hour_ms, e.equity_age_max_ms);
-  reader.integer("engine.divergence_age_max_ms", 1'000, hour_ms, e.divergence_age_max_ms);
-  reader.integer("engine.ack_timeout_ms", 100, 60'000, e.ack_timeout_ms);
-  reader.integer("engine.query_interval_ms", 50, 60'000, e.query_interval_ms);
-  reader.integer("engine.taker_fee_bps", 0, 1'000, e.taker_fee_bps);
-  reader.decimal("engine.event_notional_max", "0", "999999999999", e.event_notional_max);
-  reader.integer("engine.exit_attempts_per_minute", 1, 600, e.exit_attempts_per_minute);
-  reader.integer("engine.exit_alarm_attempts", 1, 200, e.exit_alarm_attempts);
+  read_core(reader, e);
   reader.integer("engine.snapshot_every_records", 1'000, 1'000'000'000, e.snapshot_every_records);
   reader.integer("engine.drain_timeout_ms", 0, 600'000, e.drain_timeout_ms);
   reader.integer("engine.usd_peg_age_max_days", 1, 3'650, e.usd_peg_age_max_days);
@@ -467,6 +472,70 @@ std::expected<ConfigReader, std::vector<std::string>> section_reader(
 }
 
 }  // namespace
+
+std::expected<std::string, std::vector<std::string>> journal_dir(const std::filesystem::path& file,
+                                                                 const Environment& environment) {
+  auto reader = section_reader("engine", file, {}, environment);
+  if (!reader) return std::unexpected(reader.error());
+  Config::Engine engine;
+  read_engine(*reader, engine);
+  if (!reader->errors().empty()) return std::unexpected(reader->errors());
+  return engine.data_dir;
+}
+
+std::expected<ListenAddress, std::vector<std::string>> operations_address(
+    const std::filesystem::path& file, const Environment& environment) {
+  auto reader = section_reader("operations", file, {}, environment);
+  if (!reader) return std::unexpected(reader.error());
+  ListenAddress listen = Config::Operations{}.listen;
+  reader->section("operations");
+  reader->listen("operations.listen", listen);
+  if (!reader->errors().empty()) return std::unexpected(reader->errors());
+  return listen;
+}
+
+std::expected<CoreSettings, std::vector<std::string>> with_overrides(
+    const CoreSettings& settings, const std::vector<std::string>& overrides) {
+  constexpr std::int64_t ms_ns = 1'000'000;
+  auto reader = section_reader("engine", {}, overrides, {});
+  if (!reader) return std::unexpected(reader.error());
+  Config::Engine e;
+  e.leader_event_age_max_ms = settings.leader_event_age_ns_max / ms_ns;
+  e.touch_age_max_ms = settings.touch_age_ns_max / ms_ns;
+  e.equity_age_max_ms = settings.equity_age_ns_max / ms_ns;
+  e.ack_timeout_ms = settings.ack_timeout_ns / ms_ns;
+  e.query_interval_ms = settings.query_interval_ns / ms_ns;
+  e.taker_fee_bps = settings.taker_fee_bps;
+  e.event_notional_max = settings.event_notional_max;
+  e.exit_attempts_per_minute = settings.exit_attempts_per_minute;
+  e.exit_alarm_attempts = settings.exit_alarm_attempts;
+  e.divergence_age_max_ms = settings.divergence_age_ns_max / ms_ns;
+  read_core(*reader, e);
+  reader->refuse_unknown();
+  if (!reader->errors().empty()) return std::unexpected(reader->errors());
+  CoreSettings out = settings;
+  out.leader_event_age_ns_max = e.leader_event_age_max_ms * ms_ns;
+  out.touch_age_ns_max = e.touch_age_max_ms * ms_ns;
+  out.equity_age_ns_max = e.equity_age_max_ms * ms_ns;
+  out.ack_timeout_ns = e.ack_timeout_ms * ms_ns;
+  out.query_interval_ns = e.query_interval_ms * ms_ns;
+  out.taker_fee_bps = e.taker_fee_bps;
+  out.event_notional_max = e.event_notional_max;
+  out.exit_attempts_per_minute = e.exit_attempts_per_minute;
+  out.exit_alarm_attempts = e.exit_alarm_attempts;
+  out.divergence_age_ns_max = e.divergence_age_max_ms * ms_ns;
+  return out;
+}
+
+std::vector<std::string> core_setting_names() {
+  ConfigReader reader{ConfigTable{}};
+  Config::Engine engine;
+  read_core(reader, engine);
+  std::vector<std::string> names;
+  for (const Config::Line& line : reader.take_effective())
+    names.push_back(line.key.substr(std::string_view("engine.").size()));
+  return names;
+}
 
 std::expected<RetentionPeriods, std::vector<std::string>> load_retention(
     const std::filesystem::path& file, const std::vector<std::string>& overrides,

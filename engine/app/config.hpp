@@ -19,6 +19,7 @@
 #include "connectors/binance/binance.hpp"
 #include "engine/base/decimal.hpp"
 #include "engine/base/log.hpp"
+#include "engine/domain/event.hpp"
 #include "engine/runtime/gate.hpp"
 #include "persistence/redis.hpp"
 #include "persistence/retention.hpp"
@@ -157,6 +158,17 @@ using Environment = std::map<std::string, std::string>;
 [[nodiscard]] std::expected<std::string, std::vector<std::string>> control_socket_path(
     const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
     const Environment& environment = process_environment());
+
+// Where its journal is, and where it listens for those who watch it.
+[[nodiscard]] std::expected<std::string, std::vector<std::string>> journal_dir(
+    const std::filesystem::path& file, const Environment& environment = process_environment());
+[[nodiscard]] std::expected<ListenAddress, std::vector<std::string>> operations_address(
+    const std::filesystem::path& file, const Environment& environment = process_environment());
+
+// Settings of the core with some of them changed: "engine.key=value", checked as in a file.
+[[nodiscard]] std::expected<CoreSettings, std::vector<std::string>> with_overrides(
+    const CoreSettings& settings, const std::vector<std::string>& overrides);
+[[nodiscard]] std::vector<std::string> core_setting_names();  // without "engine."
 
 // Section [retention] alone, as `oneclick maintain` needs it: it runs as another role, without the
 // daemon's secrets. No file: environment and overrides over the defaults.

@@ -13,49 +13,22 @@
 #include "engine/app/process.hpp"
 #include "engine/app/version.hpp"
 #include "persistence/pg_query.hpp"
-#include "tests/app/temporary_folder.hpp"
+#include "tests/app/command_line.hpp"
 #include "tests/support/pg_server.hpp"
 
 namespace oneclick {
 namespace {
 
+using test::CommandLine;
+using test::minute_ns;
+using test::Ran;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::int64_t minute_ns = 60'000'000'000;
 constexpr const char* nobody = "00000000-0000-4000-8000-00000000dead";
 constexpr const char* user = "00000000-0000-4000-8000-000000000001";
 constexpr const char* account = "00000000-0000-4000-8000-000000000002";
-
-struct Ran {
-  int code;
-  std::string output;  // stdout and stderr
-};
-
-class CommandLine : public testing::Test {
- protected:
-  Ran run(std::vector<std::string> arguments, std::map<std::string, std::string> environment = {}) {
-    // What the one who runs the tests has set is not meant for them.
-    environment.emplace("ONECLICK_DATABASE_URL", "");
-    environment.emplace("ONECLICK_MASTER_KEY_FILE", "");
-    arguments.insert(arguments.begin(), ONECLICK_BINARY);
-    return run_program(std::move(arguments), std::move(environment));
-  }
-  Ran run_program(std::vector<std::string> arguments,
-                  std::map<std::string, std::string> environment) {
-    const std::string output = folder_.path(fmt::format("output-{}", ++runs_));
-    auto child = ChildProcess::start({.arguments = std::move(arguments),
-                                      .environment = std::move(environment),
-                                      .output_file = output});
-    if (!child) return {-1, child.error()};
-    const auto code = child->wait(minute_ns);
-    std::ifstream in(output);
-    return {code.value_or(-1), std::string(std::istreambuf_iterator<char>(in), {})};
-  }
-  test::TemporaryFolder folder_;
-  int runs_ = 0;
-};
 
 struct Case {
   const char* name;
@@ -148,6 +121,59 @@ const Case cases[] = {
     {"JournalVerifyNothing", {"journal", "verify", "/nonexistent"}, 1, "no journal there"},
     {"JournalReplayNothing", {"journal", "replay", "/nonexistent"}, 1, "no journal there"},
     {"JournalShard", {"journal", "verify", "/nonexistent", "--shard", "64"}, 64, "64"},
+    {"ShadowHelp", {"shadow", "--help"}, 0, "copy_percentage=50"},
+    {"ShadowNothingChanged", {"shadow", "--journal", "/nonexistent"}, 64, "--set"},
+    {"ShadowNoJournal",
+     {"shadow", "--journal", "/nonexistent", "--set", "copy_percentage=50"},
+     1,
+     "no journal there"},
+    {"ShadowUnknownKey",
+     {"shadow", "--journal", "/nonexistent", "--set", "copy_percent=50"},
+     64,
+     "--set copy_percent: no such setting; allowed: sizing_mode, copy_percentage"},
+    {"ShadowNoValue",
+     {"shadow", "--journal", "/nonexistent", "--set", "copy_percentage"},
+     64,
+     "allowed: key=value"},
+    {"ShadowSettingTooLarge",
+     {"shadow", "--journal", "/nonexistent", "--set", "taker_fee_bps=1001"},
+     64,
+     "allowed: a whole number from 0 to 1000"},
+    {"ShadowLinkNoId",
+     {"shadow", "--journal", "/nonexistent", "--set", "copy_percentage=50", "--link", "mine"},
+     64,
+     "--link mine: allowed: a UUID"},
+    {"LinksAlone", {"links"}, 64, ""},
+    {"LinksHelp", {"links", "--help"}, 0, "exits-only"},
+    {"LinksListNobodyThere",
+     {"links", "list", "--database", "postgresql://127.0.0.1:1/x"},
+     69,
+     "database"},
+    {"LinksListStatus",
+     {"links", "list", "--database", "postgresql://127.0.0.1:1/x", "--status", "gone"},
+     64,
+     "--status gone: allowed: active, paused"},
+    {"LinksPauseWhich",
+     {"links", "pause", "--database", "postgresql://127.0.0.1:1/x"},
+     64,
+     "ids of links, or one or more of --user"},
+    {"LinksPauseNoId",
+     {"links", "pause", "--database", "postgresql://127.0.0.1:1/x", "mine"},
+     64,
+     "mine: allowed: the UUID of a copy link"},
+    {"TopHelp", {"top", "--help"}, 0, "--interval"},
+    {"TopWhere", {"top"}, 64, "either --config or --url"},
+    {"TopNoDaemon", {"top", "--once", "--url", "http://127.0.0.1:1"}, 69, "http://127.0.0.1:1"},
+    {"TopNoHttp", {"top", "--once", "--url", "ftp://127.0.0.1:1"}, 64, "allowed: http://host:port"},
+    {"TopConfigMissing", {"top", "--config", "/nonexistent.toml"}, 78, "does not exist"},
+    {"TailHelp", {"tail", "--help"}, 0, "--from-start"},
+    {"TailWhere", {"tail"}, 64, "either --journal or --config"},
+    {"TailNoJournal", {"tail", "--journal", "/nonexistent"}, 1, "no journal there"},
+    {"TailNoUser",
+     {"tail", "--journal", "/nonexistent", "--user", "me"},
+     64,
+     "--user me: allowed: a UUID"},
+    {"TailConfigMissing", {"tail", "--config", "/nonexistent.toml"}, 78, "does not exist"},
     {"BooksNoLedger", {"books", "--database", "x", "--ledger", "/nonexistent"}, 65, "ledger"},
 };
 
