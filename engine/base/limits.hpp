@@ -12,6 +12,9 @@ inline constexpr std::uint32_t journal_format = 1;
 
 inline constexpr std::size_t shards_max = 64;               // configuration refuses more
 inline constexpr std::size_t shard_queue_events = 1 << 16;  // full: feeds hold, ingress answers 503
+// Resting orders of leaders that a shard remembers at once; more are not mirrored, their fills are
+// copied.
+inline constexpr std::size_t leader_orders_max = 100'000;
 inline constexpr std::size_t event_dedupe_max =
     1 << 20;  // leader events remembered; oldest are forgotten after 24 h
 inline constexpr std::size_t accounts_max = 1 << 20;  // per shard; further ones are refused by name

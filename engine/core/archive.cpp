@@ -233,6 +233,10 @@ void tables_fields(Archive& a, T& t) {
   a.dense(t.symbol_map);
   a.dense(t.protections);
   a.value(t.free_protection);
+  a.dense(t.leader_resting);
+  a.value(t.free_leader_resting);
+  a.dense(t.mirrors);
+  a.value(t.free_mirror);
   a.dense(t.orders);
   a.value(t.free_order);
   a.value(t.first_ended);

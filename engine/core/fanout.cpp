@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "engine/core/holdings.hpp"
+#include "engine/core/mirror.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/protect.hpp"
 #include "engine/core/serve.hpp"
@@ -189,6 +190,17 @@ bool opens(const Request& request) {
   return request.ask == Ask::enter || request.ask == Ask::flip;
 }
 
+void serve_fill(Step& s, Request& request, Request& chained, Index source) {
+  Tables& t = s.t;
+  if (t.sources[source].chain_links == 0 && !request.event.chained)
+    return serve_all(s, request, links_of(t, source));
+  if (!request.event.chained) return serve_both(s, request, chained, links_of(t, source));
+  t.matched.clear();
+  for (const Index link : links_of(t, source))
+    if (t.links[link].chain) t.matched.push_back(link);
+  serve_all(s, chained, t.matched);
+}
+
 // What the engine made for the leader counts for links with `chain` alone; they see one position of
 // both, the others the leader's own.
 void on_fill(Step& s, const LeaderEvent& e) {
@@ -209,13 +221,9 @@ void on_fill(Step& s, const LeaderEvent& e) {
   Request chained = make_request(s, e, symbol);
   ask_by_fill(chained, all, bought);
   if (opens(request) || opens(chained)) request.order_seen = chained.order_seen = seen_order(p, e);
-  if (t.sources[source].chain_links == 0 && !e.chained)
-    return serve_all(s, request, links_of(t, source));
-  if (!e.chained) return serve_both(s, request, chained, links_of(t, source));
-  t.matched.clear();
-  for (const Index link : links_of(t, source))
-    if (t.links[link].chain) t.matched.push_back(link);
-  serve_all(s, chained, t.matched);
+  request.order_done = chained.order_done = bought && note_leader_order_fill(t, e);
+  serve_fill(s, request, chained, source);
+  if (request.order_done) forget_leader_order(t, e.leader_order);
 }
 
 void ask_by_signal(Request& request) {
@@ -277,11 +285,15 @@ void on_one_click_copy(Step& s, const LeaderEvent& e) {
   serve_all(s, request, matched);
 }
 
-// Nobody follows it yet.
 void on_order_told(Step& s, const LeaderEvent& e) {
-  Request request = make_request(s, e, s.t.find_symbol(e.symbol));
-  request.refusal = Reason::not_mirrored;
-  serve_all(s, request, links_of(s.t, s.t.find_source(e.leader.value, false)));
+  Tables& t = s.t;
+  const Index source = t.source_of(e.leader.value, false);
+  const Index symbol = t.symbol_of(e.symbol);
+  note_leader_order(t, e, source, symbol);
+  Request request = make_request(s, e, symbol);
+  request.ask = Ask::rest;
+  serve_all(s, request, links_of(t, source));
+  if (e.kind == LeaderEventKind::order_cancelled) forget_leader_order(t, e.leader_order);
 }
 
 }  // namespace

@@ -256,6 +256,7 @@ bool exit_flip(Step& s, const Request& r, Index link, std::uint32_t rank, Index 
       if (f.signal == r.event.signal) refuse(s, at, Reason::superseded);
       return false;
     case Ask::nothing:
+    case Ask::rest:
     case Ask::enter:
     case Ask::flip:
     case Ask::by_signal:

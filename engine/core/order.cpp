@@ -6,6 +6,7 @@
 #include "engine/core/exits.hpp"
 #include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
+#include "engine/core/mirror.hpp"
 #include "engine/core/protect.hpp"
 #include "engine/core/reconcile.hpp"
 #include "engine/domain/identity.hpp"
@@ -439,6 +440,7 @@ void end_order(Step& s, Index order, Reason reason, UpdateSource source, const T
     follow_up(s, order);
   }
   settle_outcome(s, order);
+  if (t.orders[order].mirror != none) on_mirror_ended(s, order);
   advance_flip(s, t.orders[order].holding, reason);
   release_order(s, order);
   if (t.links[link].first_protection != none) review_protections(s, link);
@@ -446,13 +448,14 @@ void end_order(Step& s, Index order, Reason reason, UpdateSource source, const T
 
 void settle_outcome(Step& s, Index order) {
   Order& o = s.t.orders[order];
-  const bool filled = o.filled_quantity.is_positive();
+  const bool taken = o.type == OrderType::limit_gtc && o.life == Life::working;
+  const bool filled = taken || o.filled_quantity.is_positive();
   if (!o.outcome_due || (!filled && o.life != Life::ended)) return;
   // A fill can overtake the reply that says when the order was sent: the outcome waits for it a
   // while.
   const std::int64_t wait_until = o.created_ns + s.t.settings.ack_timeout_ns;
   if (filled && o.sent_ns == 0 && !o.replied && o.received_ns != 0 && s.now_ns < wait_until) {
-    if (o.life == Life::ended) s.t.set_deadline(order, wait_until);
+    if (o.life == Life::ended || rests(o)) s.t.set_deadline(order, wait_until);
     return;
   }
   o.outcome_due = false;

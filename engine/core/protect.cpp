@@ -400,6 +400,7 @@ void review_all(Step& s, Index link) {
 
 void promise_protection(Step& s, Index entry, const LeaderEvent& e) {
   const Order& o = s.t.orders[entry];
+  if (o.side != Side::buy) return;
   if (e.signal.is_nil() || (!e.stop_loss.is_positive() && !e.take_profit.is_positive())) return;
   Index at = find_protection(s.t, o.link, e.signal);
   if (at == none) at = add_protection(s.t, o.holding, o.instrument, e);
@@ -414,6 +415,7 @@ void amend_protection(Step& s, Index link, const LeaderEvent& e) {
     const Index opened = t.find_signal(link, e.signal);
     if (opened == none || !t.links[link].protect) return;
     const Index holding = t.signals[opened].holding;
+    if (t.holdings[holding].is_short) return;
     const Venue venue = t.accounts[t.links[link].slot].account.venue;
     const Index instrument = t.find_instrument(venue, t.holdings[holding].symbol);
     if (instrument == none) return;

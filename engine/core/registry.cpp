@@ -6,6 +6,7 @@
 #include "engine/base/limits.hpp"
 #include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
+#include "engine/core/mirror.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/profit.hpp"
 #include "engine/core/protect.hpp"
@@ -245,9 +246,12 @@ void on_link(Step& s, const CopyLink& l) {
   set_filter(t, h, l);
   set_terms(s, at, l);
   if (h.slot != slot) supersede_flips_of(s, at);
+  const bool moves = h.slot != slot;
   move_to_account(s, at, slot);
   if (h.place == none) join_source(t, at, source);
   if (h.first_protection != none) review_protections(s, at);
+  const bool may_enter = h.status == LinkStatus::active && h.user_active && h.subscription_active;
+  if (h.open_orders != 0 && (moves || !may_enter)) withdraw_of_link(s, at);
   const bool stopped = h.status == LinkStatus::stopped;
   if (!stopped) h.close_due = false;
   if (stopped && !was_stopped && h.close_on_stop) h.close_due = true;
@@ -319,6 +323,7 @@ void on_link_remove(Step& s, LinkId id) {
   s.t.links[at].close_due = false;  // a row that is gone asks for nothing: what it holds stays
   drop_syncs(s.t, at);
   s.t.links[at].status = LinkStatus::stopped;
+  if (s.t.links[at].open_orders != 0) withdraw_of_link(s, at);
   drop_link_if_done(s.t, at);
 }
 
@@ -479,6 +484,7 @@ void on_kill_switch(Step& s, const KillSwitch& kill) {
     t.kill_switches.erase(t.kill_switches.begin() + t.find_kill_switch(kill));
   }
   emit_kill_switch(s, kill);
+  if (kill.on) withdraw_by_switch(s, kill);
 }
 
 void on_fence(Step& s, const CoreSettings& settings) {

@@ -7,6 +7,7 @@
 #include "engine/core/exits.hpp"
 #include "engine/core/flips.hpp"
 #include "engine/core/holdings.hpp"
+#include "engine/core/mirror.hpp"
 #include "engine/core/order.hpp"
 #include "engine/core/price_rules.hpp"
 #include "engine/core/profit.hpp"
@@ -33,6 +34,7 @@ struct Verdict {
 };
 
 void tell(Step& s, const Request& r, Index link, std::uint32_t rank, Verdict v) {
+  if (r.is_follow_up) return;
   // The first leg of a flip was made: what is refused is its second alone.
   if (r.flip != nullptr && !r.flip->exit.is_nil() && v.outcome == Outcome::skipped)
     v = {Outcome::clipped, v.reason, Cap::flip, v.wanted_fine, v.residual_fine, r.flip->exit};
@@ -105,6 +107,7 @@ struct EntryPrice {
   Decimal limit;
 };
 EntryPrice entry_price(const Tables& t, Request& r, const Link& link, bool is_short) {
+  if (r.ask == Ask::rest) return {resting_price(t, r), resting_price(t, r)};
   const bool market = link.entry_style == EntryStyle::market;
   if (is_short) {
     const Decimal tick = t.instruments[r.instrument].instrument.price_tick;
@@ -135,7 +138,10 @@ Reason refusal_of_entry(const Step& s, const Request& r, Index link_at, bool is_
        .trading = known ? s.t.instruments[r.instrument].instrument.status : TradingStatus::halted,
        .signal_type = r.event.signal_type,
        .has_quantity = !is_by_leader_quantity(link.sizing_mode) || r.quantity.is_positive(),
-       .has_price = (is_short ? r.touch.bid : r.touch.ask).is_positive()});
+       .has_price = (r.ask == Ask::rest ? r.event.price
+                     : is_short         ? r.touch.bid
+                                        : r.touch.ask)
+                        .is_positive()});
 }
 
 std::int32_t percentage_of(const Request& r, const Link& link) {
@@ -197,7 +203,8 @@ EntryDemand demand_of(const Step& s, const Request& r, const Link& link, const H
                       EntryPrice price, i128 wished_fine, const EntryRoom& room, bool is_short) {
   const InstrumentEntry& i = s.t.instruments[r.instrument];
   const bool market = link.entry_style == EntryStyle::market;
-  const i128 residual = h == nullptr || h->entry_short != is_short ? 0 : h->residual_e12;
+  const bool apart = h == nullptr || h->entry_short != is_short || r.ask == Ask::rest;
+  const i128 residual = apart ? 0 : h->residual_e12;
   return {.wanted_fine = wished_fine + residual + dust_against(h, is_short),
           .residual_fine = residual,
           .price = price.value,
@@ -238,8 +245,12 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   o.signal = r.event.signal;
   o.copied_from = r.event.leader;
   o.quantity = size.quantity;
-  o.type = link.entry_style == EntryStyle::market ? OrderType::market : OrderType::limit_ioc;
-  if (o.type == OrderType::limit_ioc) o.price = d.limit;
+  const bool rests = r.ask == Ask::rest;
+  o.type = rests                                    ? OrderType::limit_gtc
+           : link.entry_style == EntryStyle::market ? OrderType::market
+                                                    : OrderType::limit_ioc;
+  if (o.type != OrderType::market) o.price = d.limit;
+  o.attempt = r.attempt;
   o.keep = keep_all;
   o.wanted_e12 = d.wanted_fine;
   o.reserved_e12 = cost_fine(size.notional, d.cost);
@@ -254,9 +265,9 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
   o.side = entry_side(is_short);
   o.leg = r.flip == nullptr ? 0 : 1;
   o.cap = size.cap;
-  o.outcome_due = true;
+  o.outcome_due = !r.is_follow_up;
   Holding& h = t.holdings[o.holding];
-  h.residual_e12 = size.residual_fine;
+  if (!rests) h.residual_e12 = size.residual_fine;
   h.second_leg = r.flip != nullptr;
   h.leader_order = r.event.leader_order & leader_order_bits;
   h.entries_in_flight += size.quantity;
@@ -269,6 +280,7 @@ void place_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, const E
                      r.leader_sums);
   t.list_order(order);
   if (link.protect) promise_protection(s, order, r.event);
+  if (rests || r.mirror != none) begin_mirror(s, r, order);
   submit_order(s, order);
 }
 
@@ -299,6 +311,7 @@ i128 wanted_of_exit(const Step& s, Request& r, const Holding& h, const Link& lin
     case Ask::enter:
     case Ask::flip:
     case Ask::by_signal:
+    case Ask::rest:
     case Ask::sell_all:
       break;
   }
@@ -419,6 +432,8 @@ OrderKey cut_entries_in_flight(Tables& t, const Request& r, Index holding) {
   for (Index at = t.holdings[holding].first_order; at != none; at = t.orders[at].next_in_holding) {
     Order& o = t.orders[at];
     if (o.is_exit || o.life == Life::ended) continue;
+    // What rests is not the leader's yet either.
+    if (o.type == OrderType::limit_gtc) continue;
     if (r.ask == Ask::close_signal && o.signal != r.event.signal) continue;
     if (r.ask == Ask::sell_quantity) continue;
     o.keep =
@@ -457,6 +472,7 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, bool is
     return tell(s, r, link_at, rank, skipped(refused, 0, 0));
   Wished wished = wish_of(s, r, link, r.instrument, price, is_short);
   if (wished.reason != Reason::none) return tell(s, r, link_at, rank, skipped(wished.reason, 0, 0));
+  if (r.mirror != none) wished.fine = left_to_mirror(t, r.mirror, wished.fine);
   if (r.flip != nullptr && is_per_order(link.sizing_mode))
     wished.fine = mul(Decimal::from_e8(wished.fine), r.flip->orders, Round::down).e8();
   if (is_short && !can_be_short(t.instruments[r.instrument].instrument))
@@ -473,6 +489,9 @@ void serve_entry(Step& s, Request& r, Index link_at, std::uint32_t rank, bool is
   if (size.reason != Reason::none)
     return tell(s, r, link_at, rank,
                 skipped(size.reason, demand.wanted_fine, size.residual_fine, size.cap));
+  // Too little to rest is copied with the leader's fills.
+  if (size.quantity.is_zero() && r.ask == Ask::rest)
+    return tell(s, r, link_at, rank, skipped(Reason::below_min_lot, demand.wanted_fine, 0));
   if (size.quantity.is_zero()) {
     const i128 residual = size.residual_fine - dust_against(holding, is_short);
     t.holdings[holding_to_enter(t, link_at, r.held_symbol, is_short)].residual_e12 = residual;
@@ -506,7 +525,11 @@ Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
           .touch = Touch{},
           .slippage_bps = -1,
           .capped = Decimal{},
-          .flip = nullptr};
+          .flip = nullptr,
+          .order_done = false,
+          .is_follow_up = false,
+          .attempt = 0,
+          .mirror = none};
 }
 
 void serve(Step& s, Request& r, Index link, std::uint32_t rank) {
@@ -516,8 +539,15 @@ void serve(Step& s, Request& r, Index link, std::uint32_t rank) {
     case Ask::enter:
     case Ask::flip: {
       find_instrument(s, r, s.t.accounts[s.t.links[link].slot].account.venue);
+      if (s.t.links[link].entry_style == EntryStyle::mirror && !r.is_follow_up &&
+          r.event.leader_order != 0 && serve_mirror(s, r, link, rank))
+        return;
       return enter(s, r, link, rank, r.is_short != s.t.links[link].reverse);
     }
+    case Ask::rest:
+      if (!r.is_follow_up && serve_mirror(s, r, link, rank)) return;
+      find_instrument(s, r, s.t.accounts[s.t.links[link].slot].account.venue);
+      return serve_entry(s, r, link, rank, false);
     case Ask::by_signal:
       return serve_signal(s, r, link, rank);
     case Ask::sell_fraction:

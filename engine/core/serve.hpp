@@ -16,6 +16,7 @@ enum class Ask : std::uint8_t {
   sell_quantity,  // the event's quantity by the link's percentage
   sell_all,
   close_signal,  // what the event's signal opened
+  rest,          // what the leader's resting order asks of links that mirror it
 };
 
 // What one event asks of each of its links, and what is worked out once for all of them.
@@ -46,6 +47,11 @@ struct Request {
   std::int32_t slippage_bps;
   Decimal capped;
   const Flip* flip;  // the entry is its second leg
+  bool order_done;   // of fills: the last of a resting order
+  // Of an order that goes on with an earlier one: its outcome is told, this is its next attempt.
+  bool is_follow_up;
+  std::uint32_t attempt;
+  Index mirror;  // that it goes on with; none: a new one, if any
 };
 [[nodiscard]] Request make_request(const Step& s, const LeaderEvent& event, Index symbol);
 

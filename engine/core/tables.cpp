@@ -292,6 +292,67 @@ void Tables::free_quarantine_at(Index quarantine) {
   free_quarantine = quarantine;
 }
 
+Index Tables::find_leader_resting(std::uint64_t order) const {
+  return leader_resting_index.find(mix(order),
+                                   [&](Index i) { return leader_resting[i].order == order; });
+}
+
+Index Tables::new_leader_resting(std::uint64_t order) {
+  Index at = free_leader_resting;
+  if (at != none) {
+    free_leader_resting = leader_resting[at].next_free;
+  } else {
+    leader_resting.emplace_back();
+    at = static_cast<Index>(leader_resting.size() - 1);
+  }
+  zero(leader_resting[at]);
+  leader_resting[at].order = order;
+  leader_resting[at].in_use = 1;
+  leader_resting[at].next_free = none;
+  leader_resting_index.insert(mix(order), at);
+  return at;
+}
+
+void Tables::free_leader_resting_at(Index resting) {
+  leader_resting_index.erase(mix(leader_resting[resting].order), resting);
+  zero(leader_resting[resting]);
+  leader_resting[resting].next_free = free_leader_resting;
+  free_leader_resting = resting;
+}
+
+Index Tables::find_mirror(Index link, std::uint64_t order) const {
+  return mirror_index.find(pair_key(order, link), [&](Index i) {
+    return mirrors[i].link == link && mirrors[i].order == order;
+  });
+}
+
+Index Tables::new_mirror(Index link, std::uint64_t order) {
+  Index at = free_mirror;
+  if (at != none) {
+    free_mirror = mirrors[at].next_free;
+  } else {
+    mirrors.emplace_back();
+    at = static_cast<Index>(mirrors.size() - 1);
+  }
+  Mirror& m = mirrors[at];
+  zero(m);
+  m.link = link;
+  m.order = order;
+  m.in_use = true;
+  m.current = m.next_free = none;
+  mirror_index.insert(pair_key(order, link), at);
+  return at;
+}
+
+void Tables::free_mirror_at(Index mirror) {
+  Mirror& m = mirrors[mirror];
+  mirror_index.erase(pair_key(m.order, m.link), mirror);
+  zero(m);
+  m.current = none;
+  m.next_free = free_mirror;
+  free_mirror = mirror;
+}
+
 Index Tables::new_protection(Index holding) {
   Index at = free_protection;
   if (at != none) {
@@ -518,6 +579,10 @@ void Tables::rebuild_indices() {
     if (flips[i].in_use) flip_index.insert(mix(flips[i].holding), i);
   for (Index i = 0; i < published.size(); ++i)
     if (published[i].in_use) published_index.insert(hash_of(published[i].signal), i);
+  for (Index i = 0; i < leader_resting.size(); ++i)
+    if (leader_resting[i].in_use != 0) leader_resting_index.insert(mix(leader_resting[i].order), i);
+  for (Index i = 0; i < mirrors.size(); ++i)
+    if (mirrors[i].in_use) mirror_index.insert(pair_key(mirrors[i].order, mirrors[i].link), i);
   for (Index i = 0; i < feeds.size(); ++i) feed_index.insert(hash_of(feeds[i].account), i);
   seen_index.reserve(seen.size());
   for (std::size_t n = 0; n < seen_count; ++n) {

@@ -297,6 +297,50 @@ struct Protection {
   std::uint8_t unused[4];
 };
 
+// A resting order of a leader's, until it ends.
+struct LeaderResting {
+  Decimal quantity;
+  Decimal filled;
+  std::uint64_t order;  // LeaderEvent::leader_order
+  Index source;
+  Index symbol;
+  Index next_free;
+  Index in_use;
+  std::uint64_t unused;
+};
+
+enum class MirrorStage : std::uint8_t {
+  resting = 0,    // as the leader's, or ended before it
+  amending = 1,   // placed anew when its order has ended
+  finishing = 2,  // the leader's is filled: what is left is bought when its order has ended
+  buying = 3,     // that
+  leaving = 4,    // over when its order has ended
+};
+// A link's part of a leader's resting order; see mirror.cpp.
+struct Mirror {
+  EventId event;  // that began it: the keys of its orders are derived from it
+  UserId leader;
+  OrderKey key;      // of its last order
+  Decimal quantity;  // the leader's, all of it
+  Decimal price;
+  Decimal bought;  // by its orders that have ended
+  Decimal limit;   // it may buy no more than this; zero: as it wants
+  Decimal bid;     // at the leader's last fill
+  Decimal ask;
+  std::int64_t touch_ns;
+  std::int64_t told_ns;
+  std::uint64_t order;  // LeaderEvent::leader_order
+  Index link;
+  Index symbol;
+  Index instrument;
+  Index current;  // its order; none: between two, or ended
+  Index next_free;
+  std::uint32_t attempt;
+  MirrorStage stage;
+  bool in_use;
+  std::uint8_t unused[14];
+};
+
 struct Trade {
   VenueTradeId id;
   Index next;
@@ -437,7 +481,8 @@ static_assert(is_dense<LeaderPosition> && is_dense<Link> && is_dense<FilterSet> 
               is_dense<PendingSync> && is_dense<BalanceEntry> && is_dense<Holding> &&
               is_dense<SignalPosition> && is_dense<Flip> && is_dense<SymbolMapEntry> &&
               is_dense<Trade> && is_dense<Order> && is_dense<SeenEvent> && is_dense<Quarantine> &&
-              is_dense<ShortBalance> && is_dense<Protection>);
+              is_dense<ShortBalance> && is_dense<Protection> && is_dense<LeaderResting> &&
+              is_dense<Mirror>);
 // Ten thousand links fit a gigabyte many times over: a link, what it holds, its places in the
 // indices.
 static_assert(sizeof(Link) + sizeof(Holding) <= 400);
@@ -487,6 +532,10 @@ struct Tables {
   std::vector<SymbolMapEntry> symbol_map;
   std::vector<Protection> protections;
   Index free_protection = none;
+  std::vector<LeaderResting> leader_resting;
+  Index free_leader_resting = none;
+  std::vector<Mirror> mirrors;
+  Index free_mirror = none;
   Slab<Order> orders;
   Index free_order = none;
   Index first_ended = none;  // kept for late fills, oldest first
@@ -506,7 +555,7 @@ struct Tables {
   // Derived: built again after loading.
   FlatIndex symbol_index, instrument_index, pair_index, source_index, leader_position_index,
       link_index, account_index, holding_index, signal_index, flip_index, order_index, feed_index,
-      seen_index, published_index;
+      seen_index, published_index, leader_resting_index, mirror_index;
   std::vector<Deadline> deadlines;   // a heap, earliest first; entries of other times are void
   std::vector<Index> scratch;        // the order in which one event's followers are served
   std::vector<Index> matched;        // those of one event's links that it concerns
@@ -559,6 +608,12 @@ struct Tables {
   void free_flip_at(Index flip);
   Index new_protection(Index holding);  // zeroed, in its link's list
   void free_protection_at(Index protection);
+  [[nodiscard]] Index find_leader_resting(std::uint64_t order) const;
+  Index new_leader_resting(std::uint64_t order);
+  void free_leader_resting_at(Index resting);
+  [[nodiscard]] Index find_mirror(Index link, std::uint64_t order) const;
+  Index new_mirror(Index link, std::uint64_t order);
+  void free_mirror_at(Index mirror);
   void free_holding_at(Index holding);
   void free_quarantine_at(Index quarantine);
 
