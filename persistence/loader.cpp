@@ -73,6 +73,7 @@ class Loader final : public PgLoader {
   [[nodiscard]] Done follow_once();
   [[nodiscard]] Done apply(const ChangeSet& set);
   [[nodiscard]] Done apply_switches(const Ids& ids);
+  [[nodiscard]] Done apply_releases(const Ids& links);
   [[nodiscard]] Done apply_accounts(const Ids& ids);
   [[nodiscard]] Done apply_feeds(const Ids& ids);
   [[nodiscard]] Done apply_channels(const Ids& ids);
@@ -214,6 +215,8 @@ Loader::Done Loader::take_snapshot() {
   if (!channels) return std::unexpected(channels.error());
   const auto links = read_links(*connection_, wall_us(), nullptr);
   if (!links) return std::unexpected(links.error());
+  const auto releases = read_releases(*connection_, nullptr);
+  if (!releases) return std::unexpected(releases.error());
   const auto keys = read_api_keys(*connection_, nullptr, nullptr);
   if (!keys) return std::unexpected(keys.error());
   if (auto ended = connection_->run("COMMIT"); !ended) return std::unexpected(ended.error());
@@ -248,13 +251,15 @@ Loader::Done Loader::take_snapshot() {
     changes_.on_channel(c.id, c.creator, c.active);
   }
   for (const LoadedLink& l : links->rows) tell_link(l);
+  for (const QuarantineRelease& r : releases->rows) changes_.on_quarantine_release(r);
   for (const ApiKey& k : keys->rows) {
     keys_.insert(k.id.value);
     changes_.on_api_key(k);
   }
   changes_.on_snapshot_end();
-  for (const auto* invalid : {&switches->invalid, &accounts->invalid, &feeds->invalid,
-                              &channels->invalid, &links->invalid, &keys->invalid})
+  for (const auto* invalid :
+       {&switches->invalid, &accounts->invalid, &feeds->invalid, &channels->invalid,
+        &links->invalid, &releases->invalid, &keys->invalid})
     if (auto told = tell_invalid(*invalid); !told) return told;
   return {};
 }
@@ -283,6 +288,7 @@ Loader::Done Loader::apply(const ChangeSet& set) {
   if (auto done = apply_feeds(ids_of(feeds)); !done) return done;
   if (auto done = apply_channels(ids_of(set.channels)); !done) return done;
   if (auto done = apply_links(set); !done) return done;
+  if (auto done = apply_releases(ids_of(set.quarantines)); !done) return done;
   if (auto done = apply_keys(ids_of(set.api_keys), ids_of(set.users)); !done) return done;
   return apply_signals(set.signals);
 }
@@ -316,6 +322,14 @@ Loader::Done Loader::apply_switches(const Ids& ids) {
     gone.on = false;
     changes_.on_kill_switch(gone);
   }
+  return tell_invalid(read->invalid);
+}
+
+Loader::Done Loader::apply_releases(const Ids& links) {
+  if (links.empty()) return {};
+  const auto read = read_releases(*connection_, &links);
+  if (!read) return std::unexpected(read.error());
+  for (const QuarantineRelease& r : read->rows) changes_.on_quarantine_release(r);
   return tell_invalid(read->invalid);
 }
 

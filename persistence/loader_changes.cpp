@@ -53,6 +53,8 @@ void add_state(ChangeSet& set, std::string_view table, const std::string& row) {
     set.feeds.insert(row);
   else if (table == "kill_switches")
     set.switches.insert(row);
+  else if (table == "quarantines")
+    set.quarantines.insert(row.substr(0, row.find('|')));
 }
 
 }  // namespace

@@ -208,7 +208,8 @@ void decode_link_entry(RowFields& f, CopyLink& l) {
   l.close_on_stop = f.boolean(40);
   if (!f.is_null(41)) {
     const std::int64_t collar = f.integer(41);
-    if (collar < 1 || collar > 10'000) f.refuse("price_collar_bps_max", f.text(41), "1 to 10000, or NULL");
+    if (collar < 1 || collar > 10'000)
+      f.refuse("price_collar_bps_max", f.text(41), "1 to 10000, or NULL");
     l.price_collar_bps_max = static_cast<std::int32_t>(collar);
   }
   const auto leverage = Decimal::parse(f.text(42));
@@ -403,6 +404,27 @@ ReadResult<LoadedSwitch> read_switches(PgConnection& connection, const Ids* only
       " FROM engine.kill_switches k" +
           filter.where + " ORDER BY 1",
       filter.parameters, decode_switch);
+}
+
+ReadResult<QuarantineRelease> read_releases(PgConnection& connection, const Ids* links) {
+  std::string where = " WHERE q.release_asked_at IS NOT NULL AND q.released_at IS NULL";
+  Parameters parameters;
+  if (links != nullptr) {
+    where += " AND q.link_id = ANY($1::uuid[])";
+    parameters = {uuid_array(*links)};
+  }
+  return read_rows<QuarantineRelease>(
+      connection, "engine.quarantines",
+      "SELECT q.link_id, q.user_exchange_id, q.symbol,"
+      " (extract(epoch FROM q.quarantined_at) * 1000000)::bigint FROM engine.quarantines q" +
+          where + " ORDER BY q.quarantined_at, q.link_id, q.symbol",
+      parameters, [](RowFields& f, QuarantineRelease& out) {
+        out = {.link = LinkId{f.uuid(0)},
+               .account = AccountId{f.uuid(1)},
+               .symbol = f.symbol(2, "symbol"),
+               .quarantined_ns = f.integer(3) * ns_per_us};
+        return true;
+      });
 }
 
 ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids, const Ids* users) {

@@ -62,6 +62,9 @@ using Ids = std::vector<std::string>;
 [[nodiscard]] ReadResult<LeaderFeed> read_feeds(PgConnection& connection, const Ids* only);
 [[nodiscard]] ReadResult<LoadedChannel> read_channels(PgConnection& connection, const Ids* only);
 [[nodiscard]] ReadResult<LoadedSwitch> read_switches(PgConnection& connection, const Ids* only);
+// Releases that were asked for and not carried out yet; filtered by link.
+[[nodiscard]] ReadResult<QuarantineRelease> read_releases(PgConnection& connection,
+                                                          const Ids* links);
 // Keys without any of the engine's scopes are the platform's own and left out without a word.
 [[nodiscard]] ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids,
                                                const Ids* users);

@@ -143,6 +143,10 @@ void Changes::on_risk_limits(const RiskLimits& limits) {
   push(make_event(limits));
 }
 
+void Changes::on_quarantine_release(const QuarantineRelease& release) {
+  push(make_event(release));
+}
+
 bool Changes::on_leader_event(const LeaderEvent& event) {
   return targets_.router.try_push(make_event(event));
 }

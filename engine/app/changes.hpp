@@ -47,6 +47,7 @@ class Changes final : public ChangeSink {
   void on_kill_switch(const KillSwitch& kill_switch) override;
   void on_symbol_mapping(const SymbolMapping& mapping) override;
   void on_risk_limits(const RiskLimits& limits) override;
+  void on_quarantine_release(const QuarantineRelease& release) override;
   [[nodiscard]] bool on_leader_event(const LeaderEvent& event) override;
   void on_snapshot_begin() override;
   void on_snapshot_end() override;

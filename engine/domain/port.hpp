@@ -129,6 +129,7 @@ class ChangeSink {
   virtual void on_kill_switch(const KillSwitch& kill_switch) = 0;
   virtual void on_symbol_mapping(const SymbolMapping& mapping) = 0;
   virtual void on_risk_limits(const RiskLimits& limits) = 0;
+  virtual void on_quarantine_release(const QuarantineRelease& release) = 0;
   // Signals, updates and one-click copies written by the platform. False: full, ask again.
   [[nodiscard]] virtual bool on_leader_event(const LeaderEvent& event) = 0;
   // Everything that was in the database when the loader started (or started over) has been told;

@@ -84,6 +84,7 @@ INSERT INTO expected VALUES
   ('engine.instruments', 'SIU', 'S', 'S'),
   ('engine.kill_switches', 'SIU', 'SIUD', 'S'),
   ('engine.link_halts', 'SID', 'S', 'S'),
+  ('engine.quarantines', 'SIU', 'S', 'S'),
   ('engine.leader_events', 'SIU', 'S', 'S'),
   ('engine.leader_feeds', 'S', 'SIUD', 'S'),
   ('engine.market_data_monthly', 'S', 'S', 'S'),
@@ -253,7 +254,7 @@ SELECT pg_temp.allowed('oneclick_platform', 'INSERT INTO engine.kill_switches (a
 SELECT is(array(SELECT p.proname::text FROM definers d JOIN pg_proc p ON p.oid = d.oid
     WHERE d.prorettype <> 'trigger'::regtype AND p.pronamespace = 'engine'::regnamespace
       AND has_function_privilege('oneclick_platform', d.oid, 'EXECUTE') AND p.proname <> ALL (ARRAY['notify',
-      'renew_subscription', 'check_price_alerts', 'book_manual_trade'])), '{}'::text[],
+      'renew_subscription', 'check_price_alerts', 'book_manual_trade', 'release_quarantine'])), '{}'::text[],
   'the platform calls what is written down');
 SELECT is(array(SELECT r || ' ' || d.name FROM definers d, unnest(ARRAY['oneclick_readonly', 'oneclick_backup']) r
     WHERE d.prorettype <> 'trigger'::regtype AND has_function_privilege(r, d.oid, 'EXECUTE')), '{}'::text[],

@@ -1,6 +1,6 @@
 -- What followers are told: copies, skips worth knowing, stops; once, and as they want it.
 BEGIN;
-SELECT plan(54);
+SELECT plan(63);
 
 CREATE FUNCTION pg_temp.u(n integer) RETURNS uuid LANGUAGE sql AS $$
   SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
@@ -205,6 +205,32 @@ SELECT is(pg_temp.told(), 2::bigint, 'once');
 UPDATE engine.copy_links SET status = 'active' WHERE id = pg_temp.u(102);
 SELECT is((SELECT title::text FROM notifications WHERE title <> 'Copying was set aside'), 'Copying goes on',
   'and released');
+
+DELETE FROM notifications;
+CREATE FUNCTION pg_temp.set_aside(link integer, symbol text, released timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE sql AS $$
+  INSERT INTO engine.quarantines AS q (link_id, symbol, quarantined_at, follower_user_id, user_exchange_id, asset,
+    reason, expected, found, account_expected, account_found, released_at, updated_at)
+  VALUES (pg_temp.u(link), symbol, '2100-01-01 10:00:00+00', pg_temp.u(link - 100), pg_temp.u(link - 90), 'BTC',
+    'shortfall', 1, 0.25, 2, 0.5, released, now())
+  ON CONFLICT (link_id, symbol, quarantined_at) DO UPDATE SET released_at = excluded.released_at $$;
+SELECT pg_temp.set_aside(102, 'BTC/USDT'), pg_temp.set_aside(103, 'BTC/USDT'), pg_temp.set_aside(103, 'BTC/USDC');
+SELECT is((SELECT string_agg(DISTINCT message, '') || count(*) FROM notifications WHERE priority = 'high'
+            AND title LIKE 'Copying was set aside: BTC/%' AND data ->> 'topic' = 'copy_quarantined'),
+  'Your account holds 0.5 BTC of the 2 that were copied. Nothing new is bought there until that is cleared up; what is '
+  || 'there is still sold when the leader sells.3', 'symbols of links that were set aside');
+SELECT pg_temp.set_aside(102, 'BTC/USDT');
+SELECT is(pg_temp.told(), 3::bigint, 'once each');
+SELECT is(engine.release_quarantine(pg_temp.u(103), 'BTC/USDT'), 1, 'a release is asked for');
+SELECT is(engine.release_quarantine(pg_temp.u(103)), 2, 'or for all of a link');
+SELECT is((SELECT count(*) FROM engine.quarantines WHERE release_asked_at IS NOT NULL), 2::bigint, 'of that one only');
+SELECT is((SELECT count(*) FROM engine.change_log WHERE table_name = 'quarantines' AND row_id LIKE pg_temp.u(103) || '|BTC/%'
+            AND op = 'update'), 3::bigint, 'the engine reads of it');
+SELECT is(pg_temp.told(), 3::bigint, 'asking is no news');
+SELECT pg_temp.set_aside(103, 'BTC/USDT', '2100-01-01 11:00:00+00');
+SELECT is((SELECT user_id || ' ' || message FROM notifications WHERE title = 'Copying goes on: BTC/USDT'),
+  pg_temp.u(3) || ' This copy now holds 0.25 BTC.', 'the release is told');
+SELECT is(engine.release_quarantine(pg_temp.u(103), 'BTC/USDT'), 0, 'there is nothing left to release');
 
 -- Subscriptions
 DELETE FROM notifications;

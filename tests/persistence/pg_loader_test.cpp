@@ -382,6 +382,36 @@ TEST_F(LoaderTest, TheCursorIsWrittenLateAndOnlyWhatEveryReaderHasBehindItIsRemo
   EXPECT_EQ(logged(), "0");
 }
 
+TEST_F(LoaderTest, ReleasesOfQuarantinesAreToldUntilTheyAreCarriedOut) {
+  add_link(1);
+  PgQuery engine = open_query(url_);
+  run(engine, "SET oneclick.writer = 'engine'");
+  const auto set_aside = [&](const char* symbol, const char* at) {
+    run(engine,
+        fmt::format("INSERT INTO engine.quarantines (link_id, symbol, quarantined_at,"
+                    " follower_user_id, user_exchange_id, asset, reason, expected, found,"
+                    " account_expected, account_found, updated_at) VALUES ('{}', '{}', '{}', '{}',"
+                    " '{}', 'BTC', 'shortfall', 1, 0.5, 1, 0.5, now())",
+                    link_id(1), symbol, at, user(1).to_text(), account(1).to_text()));
+  };
+  set_aside("BTC/USDT", "2026-01-02 03:04:05.678901+00");
+  set_aside("ETH/USDT", "2026-01-02 03:04:06+00");
+  const std::string asked = fmt::format("SELECT engine.release_quarantine('{}', ", link_id(1));
+  EXPECT_EQ(row_text(*query_, asked + "'ETH/USDT')"), "1");
+  start();
+  ASSERT_TRUE(soon([](const State& s) { return s.releases.size() == 1; }))
+      << "what was asked for while nobody listened";
+  EXPECT_EQ(changes_.state().releases[0].symbol.view(), "ETH/USDT");
+  run(engine, "UPDATE engine.quarantines SET released_at = now() WHERE symbol = 'ETH/USDT'");
+  EXPECT_EQ(row_text(*query_, asked + "NULL)"), "1");
+  ASSERT_TRUE(soon([](const State& s) { return s.releases.size() == 2; }));
+  const QuarantineRelease told = changes_.state().releases[1];
+  EXPECT_EQ(told.symbol.view(), "BTC/USDT");
+  EXPECT_EQ(told.link, link(1));
+  EXPECT_EQ(told.account, account(1));
+  EXPECT_EQ(told.quarantined_ns, 1'767'323'045'678'901'000);
+}
+
 TEST_F(LoaderTest, KillSwitchesOfThePlatformAreFollowedThoseOfTheEngineAreNot) {
   start();
   sql("INSERT INTO engine.kill_switches (active, venue) VALUES (true, 'binance')");

@@ -28,6 +28,7 @@ class RecordingChanges final : public ChangeSink {
     std::vector<KillSwitch> switches;
     std::vector<SymbolMapping> mappings;
     std::map<std::string, RiskLimits> limits;  // by "scope id"
+    std::vector<QuarantineRelease> releases;
     std::vector<LeaderEvent> events;
     std::vector<std::string> invalid;  // "table row problem"
     int snapshots = 0;
@@ -80,6 +81,9 @@ class RecordingChanges final : public ChangeSink {
         s.limits[name] = l;
       }
     });
+  }
+  void on_quarantine_release(const QuarantineRelease& r) override {
+    change([&](State& s) { s.releases.push_back(r); });
   }
   bool on_leader_event(const LeaderEvent& e) override {
     bool taken = false;
