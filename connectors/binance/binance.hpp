@@ -49,6 +49,12 @@ struct Config {
       32'768;  // of one session; beyond: SubmitResult::rate_budget
   std::uint32_t subscriptions_per_connection = 1'000;
   std::uint32_t reconcile_in_flight_max = 256;
+  // Every account is read back this often, the longest not read first, while less than this share
+  // of the weight window is used: the rest is left to orders.
+  std::int64_t sweep_interval_ns = 600'000'000'000;
+  double sweep_budget_ratio = 0.5;
+  std::int64_t stream_silence_ns =
+      5'000'000'000;  // an order is over for so long and the stream does not say so: it is replaced
   std::size_t held_events_max = 200'000;  // events nobody takes; beyond: the connection is closed
 };
 
@@ -129,6 +135,12 @@ class VenueShared {
   // Brings gauges up to date: clock offset, budgets, sessions.
   void publish_metrics();
 
+  // When the account that was read back longest ago was; now where there is none.
+  [[nodiscard]] std::int64_t oldest_reading_ns() const;
+  // A session's own, kept up by it; int64 max while it has no account.
+  using Reading = std::shared_ptr<std::atomic<std::int64_t>>;
+  [[nodiscard]] Reading add_reading();
+
   ClockOffset offset;
   Counter& orders_sent;
   Counter& acks_accepted;
@@ -149,6 +161,8 @@ class VenueShared {
   mutable std::mutex instruments_mutex_;
   std::shared_ptr<const InstrumentTable> instruments_;
   std::atomic<std::uint64_t> instruments_version_{0};
+  mutable std::mutex readings_mutex_;
+  std::vector<std::weak_ptr<std::atomic<std::int64_t>>> readings_;
   std::atomic<std::uint32_t> orders_short_limit_{50};
   std::atomic<std::uint32_t> orders_day_limit_{160'000};
 };

@@ -24,6 +24,8 @@ enum class RequestKind : std::uint8_t {
   subscribe,
   account,
   open_orders,
+  gap_trades,  // see session_trades.cpp
+  gap_order,
   other
 };
 

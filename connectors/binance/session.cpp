@@ -71,6 +71,9 @@ Session::Session(net::Reactor& reactor, std::shared_ptr<VenueShared> shared, std
       sink_(sink),
       url_(limits_off(shared_->config().ws_api_url)),
       pending_(shared_->config().requests_in_flight_max),
+      oldest_reading_(shared_->add_reading()),
+      // Another process's last ones must not be taken for ours.
+      sweep_last_(static_cast<std::uint32_t>(shared_->now_ns() / ns_per_ms)),
       backoff_(shared_->config().reconnect_min_ns, shared_->config().reconnect_max_ns),
       timer_(reactor.make_timer()) {
   // openOrders weighs 6 with a symbol and 80 without: a short list is asked for one by one.
@@ -104,7 +107,7 @@ SubmitResult Session::submit(const Intent& intent) {
   Line* const line = up_ ? order_line() : nullptr;
   if (line == nullptr) return SubmitResult::down;
   if (intent.kind == IntentKind::read_account) {
-    queue_reconcile(*a);
+    queue_reconcile(*a, true);
     return SubmitResult::queued;
   }
   if (intent.kind == IntentKind::place_pair) return submit_pair(*a, *line, intent);
@@ -377,6 +380,9 @@ void Session::on_reply(Line& line, Pending& row) {
     case RequestKind::account:
     case RequestKind::open_orders:
       return on_read_reply(copy, reply);
+    case RequestKind::gap_trades:
+    case RequestKind::gap_order:
+      return on_gap_reply(copy, reply);
   }
 }
 
@@ -463,7 +469,11 @@ void Session::on_query_reply(const Pending& row, const Reply& reply) {
       update.has_cumulative = order.has_executed;
       update.cumulative_quantity = order.executed;
       update.cumulative_quote = order.quote;
-      if (is_final(order.state)) order_ended(account_of(row));
+      if (is_final(order.state)) {
+        AttachedAccount* const a = account_of(row);
+        order_ended(a);
+        if (a != nullptr) doubt_silent_stream(*a, order.time_ms);
+      }
     }
   } else {
     const Judgement judged = judge_reply(row, reply);
@@ -578,6 +588,9 @@ void Session::fail_pending(const Pending& row, std::string_view why) {
       a->subscribing_on = 0;
       return queue_subscription(*a);
     }
+    case RequestKind::gap_trades:
+    case RequestKind::gap_order:
+      return on_gap_failed(row);
     case RequestKind::account:
     case RequestKind::open_orders: {
       if (reads_open_ > 0) --reads_open_;

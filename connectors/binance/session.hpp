@@ -1,5 +1,6 @@
-// The order session of one shard: its state, in three .cpp files. session.cpp sends orders and
+// The order session of one shard: its state, in five .cpp files. session.cpp sends orders and
 // reads answers, session_accounts.cpp keeps account streams subscribed and reconciled,
+// session_sweeps.cpp reads them back in turns, session_trades.cpp fetches trades of gaps,
 // session_lines.cpp keeps connections. Lives on the shard's thread; never blocks, never drops an
 // event.
 #pragma once
@@ -36,6 +37,19 @@ struct Line {
   explicit Line(std::size_t requests_max) : unwritten(requests_max) {}
 };
 
+// Trades of a time in which an account's stream did not tell, as far as they were fetched.
+struct Gap {
+  std::int64_t from_ms = 0;  // 0: there is none
+  bool queued = false;
+  bool open = false;   // a question is under way
+  bool again = false;  // and is of an older round
+  std::int64_t not_before_ns = 0;
+  std::size_t symbol = 0;           // of Session's list, the one being fetched
+  std::string from_id;              // of its next page
+  bool page_is_last = false;        // of this symbol
+  std::vector<OrderUpdate> trades;  // whose order is not known yet
+};
+
 struct AttachedAccount {
   AttachedAccount(const Account& a, AccountSlot s, Signer signer, const VenueShared& shared);
   Account account;
@@ -61,9 +75,15 @@ struct AttachedAccount {
   std::size_t reads_open = 0;
   bool read_failed = false;
   int snapshot_tries = 0;
+  std::uint32_t sweep = 0;  // id of the present reading, and when it began
+  std::int64_t sweep_started_ns = 0;
+  std::int64_t read_ns = 0;     // when it was last read back whole; before that: attached
+  std::int64_t live_ms = 0;     // when its stream began, by the venue's clock
+  std::int64_t heard_ms = 0;    // the newest that it told
   std::int64_t pushed_ms = 0;   // of the newest pushed balance
   std::int64_t balance_ms = 0;  // of the newest balance told, and what it was told as
   std::int64_t balance_time_ns = 0;
+  Gap gap;
   std::vector<Asset> told;  // assets whose balance the core was told
 };
 
@@ -130,10 +150,14 @@ class Session final : public OrderSession {
   AttachedAccount* account_at(AccountSlot slot);
   AttachedAccount* account_of(const Pending& row);
   void queue_subscription(AttachedAccount& a);
-  void queue_reconcile(AttachedAccount& a);
-  void pump_subscriptions(std::int64_t now_ns);
+  void queue_reconcile(AttachedAccount& a, bool urgent = false);
+  // Whether all that can be asked now was: false when the budget or a bound is in the way.
+  bool pump_subscriptions(std::int64_t now_ns);
   bool send_subscription(AttachedAccount& a, Line& line);
-  void pump_reconciles(std::int64_t now_ns);
+  bool pump_reconciles(std::int64_t now_ns);
+  void pump_sweeps(std::int64_t now_ns, bool may_ask);
+  void note_read(AttachedAccount& a);
+  void doubt_silent_stream(AttachedAccount& a, std::int64_t ended_ms);
   bool send_next_read(AttachedAccount& a);
   [[nodiscard]] std::size_t read_count() const;
   void on_subscribe_reply(Line& line, const Pending& row, const Reply& reply);
@@ -150,6 +174,18 @@ class Session final : public OrderSession {
   void refuse(AttachedAccount& a, std::string_view why);
   void order_ended(AttachedAccount* a);
   Symbol symbol_of(std::string_view venue_symbol);
+
+  // session_trades.cpp
+  void begin_gap(AttachedAccount& a);
+  void queue_gap(AttachedAccount& a);
+  void pump_gaps(std::int64_t now_ns);
+  bool send_gap_question(AttachedAccount& a);
+  void on_gap_reply(const Pending& row, const Reply& reply);
+  void on_gap_failed(const Pending& row);
+  bool take_gap_trades(AttachedAccount& a, const Reply& reply);
+  void tell_gap_trades(AttachedAccount& a, const VenueOrderId& order,
+                       std::string_view client_order_id);
+  void end_gap_page(AttachedAccount& a);
 
   // session_lines.cpp
   void tick();
@@ -182,6 +218,16 @@ class Session final : public OrderSession {
   std::size_t account_count_ = 0;
   std::deque<AccountSlot> to_subscribe_;
   std::deque<AccountSlot> to_reconcile_;
+  // Accounts by when they were last read, the longest ago first; rows of other times are void.
+  struct ReadRow {
+    AccountSlot slot;
+    std::int64_t read_ns;
+  };
+  std::deque<ReadRow> read_order_;
+  std::deque<AccountSlot> gaps_;
+  std::size_t gaps_open_ = 0;
+  VenueShared::Reading oldest_reading_;
+  std::uint32_t sweep_last_;
   std::size_t subscribing_ = 0;  // requests without an answer
   std::size_t reads_open_ = 0;
   static constexpr std::size_t staged_max = 16;

@@ -72,6 +72,8 @@ void Session::attach(AccountSlot slot, const Account& account, const Credentials
   a.attached = ++attached_last_;
   a.credentials = digest;
   ++account_count_;
+  note_read(a);
+  begin_gap(a);
   queue_subscription(a);
 }
 
@@ -112,19 +114,19 @@ void Session::queue_subscription(AttachedAccount& a) {
     to_subscribe_.push_back(a.slot);
 }
 
-void Session::queue_reconcile(AttachedAccount& a) {
+void Session::queue_reconcile(AttachedAccount& a, bool urgent) {
   a.reads_sent = 0;
   a.read_failed = false;
   if (a.reconcile_queued || a.refused) return;
   a.reconcile_queued = true;
-  if (a.open_orders > 0)
+  if (urgent || a.open_orders > 0)
     to_reconcile_.push_front(a.slot);
   else
     to_reconcile_.push_back(a.slot);
 }
 
-void Session::pump_subscriptions(std::int64_t now_ns) {
-  if (shared_->instruments_version() == 0) return;
+bool Session::pump_subscriptions(std::int64_t now_ns) {
+  if (shared_->instruments_version() == 0) return false;
   std::size_t looked = to_subscribe_.size();
   while (looked-- > 0 && subscribing_ < subscribing_max) {
     const AccountSlot slot = to_subscribe_.front();
@@ -139,10 +141,11 @@ void Session::pump_subscriptions(std::int64_t now_ns) {
       continue;
     }
     Line* const line = line_for_account();
-    if (line == nullptr || !send_subscription(*a, *line)) return;
+    if (line == nullptr || !send_subscription(*a, *line)) return false;
     to_subscribe_.pop_front();
     a->queued = false;
   }
+  return subscribing_ < subscribing_max;
 }
 
 bool Session::send_subscription(AttachedAccount& a, Line& line) {
@@ -189,6 +192,7 @@ void Session::on_subscribe_reply(Line& line, const Pending& row, const Reply& re
   a->live_on = line.serial;
   a->subscription = reply.subscription_id;
   a->failures = 0;
+  if (!moved) a->live_ms = shared_->venue_now_ns() / ns_per_ms;
   // A stream that moved to another connection was never lost.
   if (!moved || !a->reconciled) queue_reconcile(*a);
 }
@@ -214,6 +218,7 @@ void Session::drop_subscription(AttachedAccount& a) {
 }
 
 void Session::lose(AttachedAccount& a, std::string_view why) {
+  begin_gap(a);
   a.reconciled = false;
   emit(state_event(a.account.id, AccountStateKind::lost, why));
 }
@@ -231,7 +236,7 @@ std::size_t Session::read_count() const {
   return 1 + read_symbols_.size();
 }
 
-void Session::pump_reconciles(std::int64_t now_ns) {
+bool Session::pump_reconciles(std::int64_t now_ns) {
   std::size_t looked = to_reconcile_.size();
   while (looked-- > 0) {
     const AccountSlot slot = to_reconcile_.front();
@@ -249,11 +254,13 @@ void Session::pump_reconciles(std::int64_t now_ns) {
     }
     if (a->reads_sent == 0) a->read_failed = false;
     while (a->reads_sent < read_count()) {
-      if (reads_open_ >= shared_->config().reconcile_in_flight_max || !send_next_read(*a)) return;
+      if (reads_open_ >= shared_->config().reconcile_in_flight_max || !send_next_read(*a))
+        return false;
     }
     to_reconcile_.pop_front();
     a->reconcile_queued = false;
   }
+  return true;
 }
 
 bool Session::send_next_read(AttachedAccount& a) {
@@ -273,6 +280,11 @@ bool Session::send_next_read(AttachedAccount& a) {
   row->slot = a.slot;
   row->attached = a.attached;
   row->account = a.account.id;
+  if (is_account) {
+    a.sweep = ++sweep_last_;
+    if (a.sweep == 0) a.sweep = ++sweep_last_;
+    a.sweep_started_ns = shared_->now_ns();
+  }
   ++a.reads_sent;
   ++a.reads_open;
   ++reads_open_;
@@ -310,8 +322,11 @@ void Session::finish_read(AttachedAccount& a, bool ok) {
   a.failures = 0;
   a.snapshot_tries = 0;
   if (a.reconcile_queued) return;  // it was asked for again meanwhile
-  if (a.reconciled) return;        // only balances were refreshed
+  note_read(a);
+  emit(make_event(Sweep{.account = a.account.id, .id = a.sweep, .started_ns = a.sweep_started_ns}));
+  if (a.reconciled) return;  // only balances were refreshed
   a.reconciled = true;
+  queue_gap(a);
   emit(state_event(a.account.id, AccountStateKind::reconciled, ""));
 }
 
@@ -378,6 +393,7 @@ bool Session::take_open_orders(AttachedAccount& a, const Reply& reply) {
     update.key = *key;
     update.kind = OrderUpdateKind::accepted;
     update.source = UpdateSource::query;
+    update.sweep = a.sweep;
     update.side = order.has_side ? order.side : Side::buy;
     update.symbol = symbol_of(order.symbol);
     update.venue_order_id = order.order_id;
@@ -420,6 +436,7 @@ void Session::on_event(Line& line) {
 }
 
 void Session::on_report(AttachedAccount& a, const ExecutionReport& report) {
+  a.heard_ms = std::max(a.heard_ms, report.transaction_ms);
   // A cancelled order carries its own id in C and the cancel's in c.
   auto key = order_key_from_client_id(report.original_client_order_id);
   if (!key) key = order_key_from_client_id(report.client_order_id);

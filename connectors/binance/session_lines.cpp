@@ -32,8 +32,9 @@ void Session::tick() {
   follow_order_limits();
   keep_lines(now);
   if (up_) {
-    pump_subscriptions(now);
-    pump_reconciles(now);
+    const bool is_done = pump_subscriptions(now) && pump_reconciles(now);
+    if (is_done) pump_gaps(now);
+    pump_sweeps(now, is_done);
   }
   sweep_timeouts(now);
   flush();

@@ -1,5 +1,6 @@
 // What the parts of the connector share: budgets, the clock's offset, instruments, counters.
 #include <algorithm>
+#include <limits>
 
 #include "connectors/binance/binance.hpp"
 #include "engine/base/check.hpp"
@@ -97,6 +98,8 @@ std::expected<std::shared_ptr<VenueShared>, std::string> VenueShared::make(Confi
     return std::unexpected("subscriptions_per_connection is outside 1..1000");
   if (!(config.exit_reserve_ratio >= 0 && config.exit_reserve_ratio < 1))
     return std::unexpected("exit_reserve_ratio is outside 0..1");
+  if (!(config.sweep_budget_ratio > 0 && config.sweep_budget_ratio <= 1))
+    return std::unexpected("sweep_budget_ratio is outside 0..1");
   auto tls = net::TlsClient::make(config.ca_file);
   if (!tls) return std::unexpected(config.ca_file + ": " + tls.error());
   if (config.egress_addresses.empty()) config.egress_addresses.emplace_back();
@@ -165,6 +168,23 @@ void VenueShared::set_egress_limits(std::uint32_t weight, std::uint32_t raw,
 void VenueShared::set_order_limits(std::uint32_t short_limit, std::uint32_t day_limit) {
   if (short_limit > 0) orders_short_limit_.store(short_limit);
   if (day_limit > 0) orders_day_limit_.store(day_limit);
+}
+
+VenueShared::Reading VenueShared::add_reading() {
+  auto reading =
+      std::make_shared<std::atomic<std::int64_t>>(std::numeric_limits<std::int64_t>::max());
+  const std::lock_guard hold(readings_mutex_);
+  std::erase_if(readings_, [](const auto& r) { return r.expired(); });
+  readings_.push_back(reading);
+  return reading;
+}
+
+std::int64_t VenueShared::oldest_reading_ns() const {
+  std::int64_t oldest = now_ns();
+  const std::lock_guard hold(readings_mutex_);
+  for (const auto& weak : readings_)
+    if (const auto reading = weak.lock()) oldest = std::min(oldest, reading->load());
+  return oldest;
 }
 
 void VenueShared::publish_metrics() {

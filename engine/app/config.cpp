@@ -274,6 +274,10 @@ void read_binance(ConfigReader& reader, Config::BinanceVenue& venue) {
   read_egress(reader, c.egress_addresses);
   reader.integer(at + "recv_window_ms", 100, 60'000, c.recv_window_ms);
   reader.ratio(at + "exit_reserve_ratio", 0, 0.9, c.exit_reserve_ratio);
+  std::int64_t sweep_interval_ms = c.sweep_interval_ns / 1'000'000;
+  reader.integer(at + "sweep_interval_ms", 100, 24 * hour_ms, sweep_interval_ms);
+  c.sweep_interval_ns = sweep_interval_ms * 1'000'000;
+  reader.ratio(at + "sweep_budget_ratio", 0.01, 0.9, c.sweep_budget_ratio);
   const bool live = kinds[1] == HostKind::live;
   reader.integer(at + "absence_proof_ms", live ? absence_proof_live_ms_min : 100, hour_ms,
                  venue.absence_proof_ms);

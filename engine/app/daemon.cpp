@@ -74,9 +74,9 @@ Daemon::Gauges::Gauges(Metrics& m)
       accounts(m.gauge("accounts", "Follower accounts known to the shards.")),
       accounts_reconciled(m.gauge("accounts_reconciled", "Of them, compared with their venue.")),
       links(m.gauge("links", "Copy links known to the shards.")),
-      reconcile_age(m.gauge(
-          "reconcile_age_seconds",
-          "Time since every account was last known to agree with its venue; 0 while all do.")),
+      reconcile_age(
+          m.gauge("reconcile_age_seconds",
+                  "Time since the account that was compared with its venue longest ago was.")),
       leader_feeds(m.gauge("leader_feeds", "Leaders' accounts followed.")),
       leader_feeds_up(m.gauge("leader_feeds_up", "Of them, those whose events arrive.")),
       last_reload_successful(
@@ -466,14 +466,14 @@ void Daemon::publish_gauges() {
     links += s.links;
     queue_depths_[i]->set(static_cast<double>(hosts_[i]->inbox().queue.size()));
   }
-  if (accounts == reconciled || all_reconciled_ns_ == 0) all_reconciled_ns_ = now;
   gauges_.unknown_orders.set(static_cast<double>(unknown));
   gauges_.quarantined_links.set(static_cast<double>(quarantined));
   gauges_.kill_switch_active.set(static_cast<double>(kill_board_.active().size()));
   gauges_.accounts.set(static_cast<double>(accounts));
   gauges_.accounts_reconciled.set(static_cast<double>(reconciled));
   gauges_.links.set(static_cast<double>(links));
-  gauges_.reconcile_age.set(static_cast<double>(now - all_reconciled_ns_) / 1e9);
+  gauges_.reconcile_age.set(static_cast<double>(now - std::min(now, venue_->oldest_reading_ns())) /
+                            1e9);
   gauges_.leader_feeds.set(static_cast<double>(leaders_total_.load()));
   gauges_.leader_feeds_up.set(static_cast<double>(leaders_up_.load()));
   venue_->publish_metrics();

@@ -88,7 +88,6 @@ class Daemon {
   ShardMetrics shard_metrics_;
   Gauges gauges_;
   std::vector<Gauge*> queue_depths_;
-  std::int64_t all_reconciled_ns_ = 0;  // operations thread
 
   std::vector<std::unique_ptr<ShardHost>> hosts_;
   std::unique_ptr<Router> router_;

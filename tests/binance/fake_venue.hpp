@@ -222,6 +222,7 @@ class FakeVenue {
       return ok(a, "{\"symbol\":\"" + a.at("symbol") + "\",\"orderId\":77,\"orderListId\":-1," +
                        "\"clientOrderId\":\"" + a.at("newClientOrderId") +
                        "\",\"transactTime\":" + time + "}");
+    if (a.method == "myTrades") return ok(a, "[]");
     if (a.method == "order.status") return refused(a, 400, -2013, "Order does not exist.");
     return ok(a, "{}");
   }
