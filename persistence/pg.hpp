@@ -99,6 +99,11 @@ struct SecurityEvent {
   std::string description;
   std::string ip_address;  // empty when unknown
 };
+struct UsdRate {
+  Asset asset;
+  Decimal usd;  // per unit
+  std::int64_t at_ns;
+};
 class PgSideWriter {
  public:
   [[nodiscard]] static std::unique_ptr<PgSideWriter> start(std::string database_url,
@@ -109,6 +114,10 @@ class PgSideWriter {
   // For price_history and market_data. Any thread; bounded: while the database is away the newest
   // 50,000 are kept.
   virtual void market(std::vector<MarketSample> samples) = 0;
+  // What assets are worth by the rule for trades: for engine.usd_rates. Any thread; bounded in the
+  // same way. Once prices and rates are written, portfolios are told what they are worth, at most
+  // once a minute.
+  virtual void usd_rates(std::vector<UsdRate> rates) = 0;
 };
 
 // --- tools behind the command line ---

@@ -30,6 +30,16 @@ ON CONFLICT (time, symbol) DO UPDATE SET
   low_price = least(m.low_price, EXCLUDED.low_price, m.open_price),
   close_price = EXCLUDED.close_price)";
 
+constexpr const char* rates_sql = R"(
+INSERT INTO engine.usd_rates (asset, bucket, usd, at)
+SELECT DISTINCT ON (s.asset, b.bucket) s.asset, b.bucket, s.usd, b.at
+  FROM unnest($1::text[], $2::numeric[], $3::bigint[]) AS s (asset, usd, at),
+       LATERAL (SELECT 'epoch'::timestamptz + s.at * interval '1 microsecond' AS at) t,
+       LATERAL (SELECT t.at, date_bin('10 minutes', t.at, 'epoch') AS bucket) b
+ WHERE NOT EXISTS (SELECT FROM engine.usd_rates r WHERE r.asset = s.asset AND r.bucket = b.bucket)
+ ORDER BY s.asset, b.bucket, b.at
+ON CONFLICT (asset, bucket) DO NOTHING)";
+
 struct Array {
   std::string text = "{";
   void add(std::string_view value) {
@@ -63,6 +73,30 @@ std::expected<void, PgError> write_market(PgConnection& connection,
   const auto put = connection.run(insert_sql, values);
   if (!put) return std::unexpected(put.error());
   return {};
+}
+
+std::expected<void, PgError> write_usd_rates(PgConnection& connection,
+                                             std::span<const UsdRate> rates) {
+  if (rates.empty()) return {};
+  Array assets, usd, at;
+  for (const UsdRate& rate : rates) {
+    assets.add(rate.asset.view());
+    usd.add(rate.usd.to_text());
+    at.add(std::to_string(rate.at_ns / 1'000));
+  }
+  const std::vector<std::optional<std::string>> values = {assets.close(), usd.close(), at.close()};
+  const auto put = connection.run(rates_sql, values);
+  if (!put) return std::unexpected(put.error());
+  return {};
+}
+
+std::expected<void, PgError> mark_portfolios(PgConnection& connection) {
+  for (std::optional<std::string> after;;) {
+    const auto done = connection.run("SELECT engine.mark_portfolios($1::uuid)", std::vector{after});
+    if (!done) return std::unexpected(done.error());
+    if (done->is_null(0, 0)) return {};
+    after = std::string(done->text(0, 0));
+  }
 }
 
 }  // namespace oneclick

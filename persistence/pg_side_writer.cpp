@@ -30,6 +30,8 @@ constexpr std::size_t samples_waiting_max = 50'000;
 constexpr std::size_t samples_batch_max = 1'000;
 // Partitions of coming months are looked after so often; until then the rest takes every row.
 constexpr std::int64_t partitions_ns = 3'600'000'000'000;
+// Portfolios are told what they are worth no more often, and when that failed, later again.
+constexpr std::int64_t mark_ns = 60'000'000'000;
 constexpr std::int64_t seal_rows_max = 1'000;  // a statement of some ten milliseconds
 
 class SideWriter final : public PgSideWriter {
@@ -81,6 +83,15 @@ class SideWriter final : public PgSideWriter {
     stop_.nudge();
   }
 
+  void usd_rates(std::vector<UsdRate> rates) override {
+    {
+      const std::lock_guard hold(mutex_);
+      rates_.insert(rates_.end(), rates.begin(), rates.end());
+      while (rates_.size() > samples_waiting_max) rates_.pop_front();
+    }
+    stop_.nudge();
+  }
+
  private:
   void run() {
     while (!stop_.given()) {
@@ -101,15 +112,56 @@ class SideWriter final : public PgSideWriter {
 
   bool has_waiting() {
     const std::lock_guard hold(mutex_);
-    return !waiting_.empty() || !samples_.empty();
+    return !waiting_.empty() || !samples_.empty() || !rates_.empty();
   }
 
   // Security events first. False: the database did not take it, and something waits still.
-  bool write_next() { return has_events() ? write_front() : write_samples(); }
+  bool write_next() {
+    if (has_events()) return write_front();
+    if (!write_rates() || !write_samples()) return false;
+    mark();
+    return true;
+  }
 
   bool has_events() {
     const std::lock_guard hold(mutex_);
     return !waiting_.empty();
+  }
+
+  bool write_rates() {
+    std::vector<UsdRate> batch;
+    {
+      const std::lock_guard hold(mutex_);
+      const auto end =
+          rates_.begin() + static_cast<std::ptrdiff_t>(std::min(rates_.size(), samples_batch_max));
+      batch.assign(rates_.begin(), end);
+    }
+    const auto put = write_usd_rates(*connection_, batch);
+    if (!put && !put.error().is_data()) {
+      connection_.reset();
+      stop_.wait(retry_ns);
+      return false;
+    }
+    if (!put)
+      log_error("rates to USD were refused by the database", {{"reason", put.error().message}});
+    const std::lock_guard hold(mutex_);
+    // Some of them may have gone meanwhile, to make room.
+    rates_.erase(rates_.begin(), rates_.begin() + static_cast<std::ptrdiff_t>(
+                                                      std::min(rates_.size(), batch.size())));
+    return true;
+  }
+
+  // With the prices that were just written.
+  void mark() {
+    if (has_waiting() || stop_.given() || steady_now_ns() < mark_at_ns_) return;
+    mark_at_ns_ = steady_now_ns() + mark_ns;
+    const auto done = mark_portfolios(*connection_);
+    if (done) return;
+    if (done.error().lost) {
+      connection_.reset();
+      return;
+    }
+    log_error("portfolios cannot be told what they are worth", {{"problem", done.error().message}});
   }
 
   bool connect() {
@@ -233,6 +285,7 @@ class SideWriter final : public PgSideWriter {
   Gauge& unsealed_age_;
   std::int64_t seal_at_ns_ = 0;
   std::int64_t partitions_at_ns_ = 0;
+  std::int64_t mark_at_ns_ = 0;
   StopSignal stop_;
   StopSignal abandon_;
   std::promise<void> done_;
@@ -240,6 +293,7 @@ class SideWriter final : public PgSideWriter {
   std::mutex mutex_;
   std::deque<SecurityEvent> waiting_;
   std::deque<MarketSample> samples_;
+  std::deque<UsdRate> rates_;
   std::string samples_problem_;  // that was told last
   std::thread thread_;
 };

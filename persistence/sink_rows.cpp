@@ -17,6 +17,7 @@ namespace {
 
 // One shard gives the order of leader events that a reader of the table sees.
 constexpr std::uint16_t seq_shard = 0;
+constexpr std::int64_t usd_rate_bucket_ns = 600'000'000'000;  // as engine.usd_rates says
 
 struct UuidHash {
   std::size_t operator()(const Uuid& u) const { return hash_of(u); }
@@ -308,6 +309,15 @@ void put_quarantine(CopyRows& rows, const QuarantineRecord& q) {
   rows.time(q.time_ns);
 }
 
+void put_usd_rate(CopyRows& rows, std::string_view asset, std::int64_t bucket_ns,
+                  const std::pair<Decimal, std::int64_t>& rate) {
+  rows.begin_row(4);
+  rows.text(asset);
+  rows.time(bucket_ns);
+  rows.numeric(rate.first);
+  rows.time(rate.second);
+}
+
 // Collects what must be one row each, then writes everything out.
 class RowsBuilder {
  public:
@@ -352,6 +362,8 @@ class RowsBuilder {
       put_kill_switch(table(SinkTable::kill_switches), r->kill_switch, r->time_ns);
     for (const auto& [id, halt] : link_halts_) put_link_halt(table(SinkTable::link_halts), *halt);
     for (const auto& [id, q] : quarantines_) put_quarantine(table(SinkTable::quarantines), *q);
+    for (const auto& [key, rate] : usd_rates_)
+      put_usd_rate(table(SinkTable::usd_rates), key.first, key.second, rate);
     return std::move(rows_);
   }
 
@@ -381,6 +393,9 @@ class RowsBuilder {
     if (!fill_ids_.insert(id).second) return;
     const std::int64_t time_ns = f.venue_time_ns != 0 ? f.venue_time_ns : r.time_ns;
     put_fill(table(SinkTable::trade_history), id, f, time_ns);
+    if (const auto parts = split_symbol(f.symbol.view()))
+      add_rate(parts->quote, f.quote_usd, time_ns);
+    add_rate(f.fee_asset.view(), f.fee_usd, time_ns);
     if (f.portfolio.is_nil()) return;
     rows_.fills.push_back({.history_id = id,
                            .portfolio = f.portfolio,
@@ -389,7 +404,16 @@ class RowsBuilder {
                            .quantity = f.quantity,
                            .price = f.price,
                            .base_fee = f.base_fee,
+                           .fee = f.fee,
+                           .quote_usd = f.quote_usd,
+                           .fee_usd = f.fee_usd,
                            .time_ns = time_ns});
+  }
+  // The first of its ten minutes.
+  void add_rate(std::string_view asset, Decimal usd, std::int64_t time_ns) {
+    if (!usd.is_positive() || asset.empty()) return;
+    const std::int64_t bucket_ns = time_ns - time_ns % usd_rate_bucket_ns;
+    usd_rates_.try_emplace({std::string(asset), bucket_ns}, usd, time_ns);
   }
   void add_instrument(const Record& r) {
     instruments_[{r.instrument.venue, r.instrument.symbol.str()}] = &r;
@@ -414,6 +438,7 @@ class RowsBuilder {
   std::map<std::string, const Record*> kill_switches_;
   std::map<Uuid, const LinkHaltRecord*> link_halts_;            // the last of each link
   std::map<std::string, const QuarantineRecord*> quarantines_;  // the last of each
+  std::map<std::pair<std::string, std::int64_t>, std::pair<Decimal, std::int64_t>> usd_rates_;
 };
 
 void identify(std::string& json, const Record& r) {
@@ -455,25 +480,6 @@ SinkRows sink_rows(std::span<const SinkRecord> records) {
   RowsBuilder builder;
   for (const SinkRecord& r : records) builder.add(r.record);
   return builder.finish();
-}
-
-void apply_fill(PortfolioHolding& holding, const SinkFill& fill) {
-  holding.time_ns = std::max(holding.time_ns, fill.time_ns);
-  if (fill.side == Side::sell) {
-    holding.quantity -= fill.quantity + fill.base_fee;
-    if (!holding.quantity.is_positive()) holding.has_average = false;
-    return;
-  }
-  const Decimal added = fill.quantity - fill.base_fee;
-  const Decimal before = max(holding.quantity, Decimal{});
-  const Decimal after = before + added;
-  if (!holding.has_average || before.is_zero() || !after.is_positive())
-    holding.average_buy_price = fill.price;
-  else  // average + (price - average) * added / after, so that nothing leaves the range
-    holding.average_buy_price +=
-        mul_div(fill.price - holding.average_buy_price, added, after, Round::nearest);
-  holding.has_average = true;
-  holding.quantity += added;
 }
 
 std::string_view record_kind_text(RecordKind kind) {

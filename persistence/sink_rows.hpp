@@ -36,7 +36,9 @@ struct SinkTable {
     kill_switches,
     link_halts,
     quarantines,
+    usd_rates,
     positions,
+    position_books,
     count
   };
   const char* name;    // of the temporary table
@@ -53,11 +55,14 @@ struct SinkFill {
   Decimal quantity;
   Decimal price;
   Decimal base_fee;
+  Decimal fee;        // in whatever it was paid
+  Decimal quote_usd;  // USD per unit of quote and of the fee's asset; zero: not known
+  Decimal fee_usd;
   std::int64_t time_ns;
 };
 
 struct SinkRows {
-  std::array<CopyRows, SinkTable::count> tables;  // positions: filled later, see fold_fills
+  std::array<CopyRows, SinkTable::count> tables;  // positions and books: filled later
   std::vector<SinkFill> fills;                    // in journal order, each once
   bool has_signal_orders = false;                 // one-click copies may have come about
 };
@@ -65,15 +70,28 @@ struct SinkRows {
 // event, instrument or switch there is one row, the leader event's with the sum of links_matched.
 [[nodiscard]] SinkRows sink_rows(std::span<const SinkRecord> records);
 
+// A row of engine.position_books.
+struct UsdBook {
+  Decimal cost;  // of what is held, fees included
+  Decimal spent;
+  Decimal realised;
+  Decimal fees;
+  bool is_cost_known;
+  std::int64_t unvalued_fills;
+};
 // What a portfolio holds of one symbol, before and after fills in order.
 struct PortfolioHolding {
   Decimal quantity;
   Decimal average_buy_price;
   bool has_average;
   std::int64_t time_ns;
+  UsdBook usd;
 };
 // A buy adds its quantity less the fee taken in the base asset and weighs the average price; a sell
-// takes quantity away and leaves the average; a holding that comes to nothing starts over.
+// takes quantity away and leaves the average; a holding that comes to nothing starts over. In USD
+// (engine.book_fill_usd in the database does the same): a buy costs its fees too, a sell takes its
+// part of the cost away and realises what it brought, less its fees, over that. What was sold
+// without having been bought here has no known cost and makes no profit.
 void apply_fill(PortfolioHolding& holding, const SinkFill& fill);
 
 // For engine.sink_rejects: what the record is about, and all its bytes.

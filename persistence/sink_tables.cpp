@@ -126,6 +126,13 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " account_found = excluded.account_found, released_at = excluded.released_at,"
          " updated_at = excluded.updated_at"
          " WHERE q.released_at IS NULL AND q.updated_at <= excluded.updated_at"},
+    // Looked up first, so that shards do not wait for each other at a row that is there already.
+    {.name = "sink_usd_rates",
+     .create = "(LIKE engine.usd_rates)",
+     .upsert =
+         "INSERT INTO engine.usd_rates SELECT * FROM sink_usd_rates s WHERE NOT EXISTS (SELECT FROM"
+         " engine.usd_rates r WHERE r.asset = s.asset AND r.bucket = s.bucket)"
+         " ORDER BY asset, bucket ON CONFLICT (asset, bucket) DO NOTHING"},
     {.name = "sink_positions",
      .create = "(portfolio_id uuid, asset_symbol text, quantity numeric, average_buy_price numeric,"
                " last_updated_at timestamp)",
@@ -133,6 +140,14 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
                " average_buy_price = s.average_buy_price, last_updated_at = s.last_updated_at"
                " FROM sink_positions s WHERE p.portfolio_id = s.portfolio_id"
                " AND p.asset_symbol = s.asset_symbol"},
+    {.name = "sink_position_books",
+     .create = "(LIKE engine.position_books)",
+     .upsert =
+         "INSERT INTO engine.position_books SELECT * FROM sink_position_books"
+         " ORDER BY portfolio_id, asset_symbol ON CONFLICT (portfolio_id, asset_symbol) DO UPDATE"
+         " SET cost_usd = excluded.cost_usd, cost_known = excluded.cost_known,"
+         " spent_usd = excluded.spent_usd, realised_usd = excluded.realised_usd,"
+         " fees_usd = excluded.fees_usd, unvalued_fills = excluded.unvalued_fills"},
 }};
 
 }  // namespace

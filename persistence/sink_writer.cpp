@@ -58,6 +58,22 @@ void put_position(CopyRows& rows, const HoldingKey& key, const PortfolioHolding&
   rows.time(holding.time_ns);
 }
 
+void put_book(CopyRows& rows, const HoldingKey& key, const UsdBook& book) {
+  rows.begin_row(8);
+  rows.uuid(key.first.value);
+  rows.text(key.second);
+  rows.numeric(book.cost);
+  rows.boolean(book.is_cost_known);
+  rows.numeric(book.spent);
+  rows.numeric(book.realised);
+  rows.numeric(book.fees);
+  rows.int8(book.unvalued_fills);
+}
+
+Decimal decimal_or_zero(std::string_view text) {
+  return Decimal::parse(text).value_or(Decimal{});
+}
+
 }  // namespace
 
 SinkWriter::SinkWriter(std::unique_ptr<PgConnection> connection, const SinkIdentity& identity,
@@ -131,15 +147,11 @@ std::expected<void, PgError> SinkWriter::write_rows(SinkRows& rows) {
   for (int i = 0; i < SinkTable::positions; ++i) {
     const auto id = static_cast<SinkTable::Id>(i);
     if (rows.tables[id].empty()) continue;
-    const SinkTable& table = sink_table(id);
-    if (auto copied =
-            connection_->copy_in(fmt::format("COPY {} FROM STDIN (FORMAT binary)", table.name),
-                                 rows.tables[id].finish());
-        !copied)
-      return copied;
+    if (auto copied = copy(rows, id); !copied) return copied;
     if (id == SinkTable::trade_history && !rows.fills.empty())
       if (auto dropped = drop_known_fills(rows); !dropped) return dropped;
-    if (auto put = connection_->run(table.upsert); !put) return std::unexpected(put.error());
+    if (auto put = connection_->run(sink_table(id).upsert); !put)
+      return std::unexpected(put.error());
   }
   if (!rows.fills.empty())
     if (auto folded = fold_positions(rows); !folded) return folded;
@@ -180,32 +192,57 @@ std::expected<void, PgError> SinkWriter::fold_positions(SinkRows& rows) {
           keys);
       !made)
     return std::unexpected(made.error());
+  // Locked first and read then: a statement that had to wait for a row reads what is joined to it
+  // as it was before.
+  const std::string mine =
+      " FROM public.portfolio_positions p JOIN unnest($1::uuid[], $2::text[])"
+      " AS k (p, s) ON p.portfolio_id = k.p AND p.asset_symbol = k.s";
+  if (auto locked = connection_->run(
+          "SELECT" + mine + " ORDER BY p.portfolio_id, p.asset_symbol FOR UPDATE OF p", keys);
+      !locked)
+    return std::unexpected(locked.error());
   const auto held = connection_->run(
-      "SELECT p.portfolio_id, p.asset_symbol, p.quantity, p.average_buy_price"
-      " FROM public.portfolio_positions p JOIN unnest($1::uuid[], $2::text[]) AS k (p, s)"
-      " ON p.portfolio_id = k.p AND p.asset_symbol = k.s"
-      " ORDER BY p.portfolio_id, p.asset_symbol FOR UPDATE OF p",
+      "SELECT p.portfolio_id, p.asset_symbol, p.quantity, p.average_buy_price, b.cost_usd,"
+      " b.spent_usd, b.realised_usd, b.fees_usd, b.cost_known, b.unvalued_fills" +
+          mine +
+          " LEFT JOIN engine.position_books b ON b.portfolio_id = k.p AND b.asset_symbol = k.s",
       keys);
   if (!held) return std::unexpected(held.error());
   for (int i = 0; i < held->rows(); ++i) {
     const auto portfolio = Uuid::parse(held->text(i, 0));
     if (!portfolio) continue;
     PortfolioHolding& holding = holdings[{PortfolioId{*portfolio}, std::string(held->text(i, 1))}];
-    holding.quantity = Decimal::parse(held->text(i, 2)).value_or(Decimal{});
+    holding.quantity = decimal_or_zero(held->text(i, 2));
     holding.has_average = !held->is_null(i, 3);
-    holding.average_buy_price = Decimal::parse(held->text(i, 3)).value_or(Decimal{});
+    holding.average_buy_price = decimal_or_zero(held->text(i, 3));
+    // Without a book: what is held already was bought before there were books.
+    const bool has_book = !held->is_null(i, 4);
+    holding.usd = {
+        .cost = decimal_or_zero(held->text(i, 4)),
+        .spent = decimal_or_zero(held->text(i, 5)),
+        .realised = decimal_or_zero(held->text(i, 6)),
+        .fees = decimal_or_zero(held->text(i, 7)),
+        .is_cost_known = has_book ? held->text(i, 8) == "t" : !holding.quantity.is_positive(),
+        .unvalued_fills = has_book ? held->integer(i, 9) : 0};
   }
   for (const SinkFill& fill : rows.fills)
     apply_fill(holdings[{fill.portfolio, fill.symbol.str()}], fill);
-  CopyRows& out = rows.tables[SinkTable::positions];
-  for (const auto& [key, holding] : holdings) put_position(out, key, holding);
-  const SinkTable& table = sink_table(SinkTable::positions);
-  if (auto copied = connection_->copy_in(
-          fmt::format("COPY {} FROM STDIN (FORMAT binary)", table.name), out.finish());
-      !copied)
-    return copied;
-  if (auto put = connection_->run(table.upsert); !put) return std::unexpected(put.error());
+  for (const auto& [key, holding] : holdings) {
+    put_position(rows.tables[SinkTable::positions], key, holding);
+    put_book(rows.tables[SinkTable::position_books], key, holding.usd);
+  }
+  for (const auto id : {SinkTable::positions, SinkTable::position_books}) {
+    if (auto copied = copy(rows, id); !copied) return copied;
+    if (auto put = connection_->run(sink_table(id).upsert); !put)
+      return std::unexpected(put.error());
+  }
   return {};
+}
+
+std::expected<void, PgError> SinkWriter::copy(SinkRows& rows, SinkTable::Id id) {
+  return connection_->copy_in(
+      fmt::format("COPY {} FROM STDIN (FORMAT binary)", sink_table(id).name),
+      rows.tables[id].finish());
 }
 
 // The offset is moved from where we know it to be: should another sink have moved it, or the

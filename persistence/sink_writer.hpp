@@ -45,6 +45,7 @@ class SinkWriter {
   [[nodiscard]] std::expected<void, PgError> write_once(std::span<const SinkRecord> records,
                                                         JournalPosition upto);
   [[nodiscard]] std::expected<void, PgError> write_rows(SinkRows& rows);
+  [[nodiscard]] std::expected<void, PgError> copy(SinkRows& rows, SinkTable::Id id);
   [[nodiscard]] std::expected<void, PgError> drop_known_fills(SinkRows& rows);
   [[nodiscard]] std::expected<void, PgError> fold_positions(SinkRows& rows);
   [[nodiscard]] std::expected<void, PgError> commit_at(JournalPosition upto);

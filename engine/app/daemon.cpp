@@ -7,6 +7,7 @@
 
 #include "engine/app/commands.hpp"
 #include "engine/app/control.hpp"
+#include "engine/app/market_rates.hpp"
 #include "engine/app/version.hpp"
 #include "engine/base/limits.hpp"
 #include "engine/base/log.hpp"
@@ -240,7 +241,10 @@ Daemon::Started Daemon::open_listeners() {
   if (config_.market.store_interval_ms > 0)
     market_sampler_ = std::make_unique<MarketSampler>(
         touch_board_, ms(config_.market.store_interval_ms),
-        [this](std::vector<MarketSample> samples) { side_writer_->market(std::move(samples)); });
+        [this](std::vector<MarketSample> samples) {
+          side_writer_->usd_rates(rates_of(samples, usd_rates_, clock_.now_ns()));
+          side_writer_->market(std::move(samples));
+        });
   questions_ = std::make_unique<EventQuestions>(config_.database_url);
   // Before the feeds' thread runs: from then on all this lives there.
   if (const auto done = open_ingress(); !done) return done;

@@ -92,9 +92,12 @@ INSERT INTO expected VALUES
   ('engine.migrations', 'S', 'S', 'S'),
   ('engine.price_history_daily', 'S', 'S', 'S'),
   ('engine.price_history_monthly', 'S', 'S', 'S'),
+  ('engine.position_books', 'SIU', 'S', 'S'),
+  ('engine.position_profits', 'S', 'S', 'S'),
   ('engine.sink_offsets', 'SIU', 'S', 'S'),
   ('engine.sink_rejects', 'SI', '', 'S'),
-  ('engine.symbol_map', 'SIU', 'S', 'S');
+  ('engine.symbol_map', 'SIU', 'S', 'S'),
+  ('engine.usd_rates', 'SI', 'SI', 'S');
 
 SELECT is(array(SELECT r.name FROM relations r WHERE r.name LIKE 'public.%'
     AND r.name NOT IN (SELECT e.name FROM expected e) ORDER BY 1), '{}'::text[],
@@ -254,7 +257,8 @@ SELECT pg_temp.allowed('oneclick_platform', 'INSERT INTO engine.kill_switches (a
 SELECT is(array(SELECT p.proname::text FROM definers d JOIN pg_proc p ON p.oid = d.oid
     WHERE d.prorettype <> 'trigger'::regtype AND p.pronamespace = 'engine'::regnamespace
       AND has_function_privilege('oneclick_platform', d.oid, 'EXECUTE') AND p.proname <> ALL (ARRAY['notify',
-      'renew_subscription', 'check_price_alerts', 'book_manual_trade', 'release_quarantine'])), '{}'::text[],
+      'renew_subscription', 'check_price_alerts', 'book_manual_trade', 'release_quarantine', 'mark_portfolios'])),
+    '{}'::text[],
   'the platform calls what is written down');
 SELECT is(array(SELECT r || ' ' || d.name FROM definers d, unnest(ARRAY['oneclick_readonly', 'oneclick_backup']) r
     WHERE d.prorettype <> 'trigger'::regtype AND has_function_privilege(r, d.oid, 'EXECUTE')), '{}'::text[],

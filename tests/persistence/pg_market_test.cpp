@@ -1,6 +1,8 @@
 // Samples of the market on their way into the platform's price tables.
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "engine/base/clock.hpp"
 #include "persistence/pg.hpp"
 #include "tests/support/pg_server.hpp"
@@ -73,6 +75,56 @@ TEST(Market, SamplesBecomePricesAndCandles) {
             "2026-01-01 00:00:00 BTC/USDT 100 111 95.5 103,2026-01-01 00:00:00 ETH/USDT 10 10 10 "
             "10");
   EXPECT_EQ(metrics.counter("market_samples_total", "").value(), 4U);
+}
+
+// Rates of one ten minutes make one row, and portfolios are told what they are worth by them.
+TEST(Market, RatesAreKeptAndPortfoliosToldWhatTheyAreWorth) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  {
+    auto admin = PgQuery::connect(url);
+    ASSERT_TRUE(admin.has_value());
+    const auto made = admin->run(
+        "DROP ROLE IF EXISTS test_rates; CREATE ROLE test_rates LOGIN IN ROLE oneclick_engine;"
+        "INSERT INTO users (id, email, username, password_hash) VALUES"
+        " (gen_random_uuid(), 'u@example.org', 'u', '!');"
+        "INSERT INTO portfolios (user_id, name, is_default, updated_at) SELECT id, 'p', true,"
+        " '2026-01-01' FROM users;"
+        "INSERT INTO portfolio_positions (portfolio_id, asset_symbol, quantity) SELECT id,"
+        " 'BTC/USDT', 2 FROM portfolios;"
+        "INSERT INTO engine.position_books (portfolio_id, asset_symbol, cost_usd, spent_usd,"
+        " realised_usd) SELECT id, 'BTC/USDT', 160, 200, 10 FROM portfolios");
+    ASSERT_TRUE(made.has_value()) << made.error();
+  }
+  std::string engine_url = url;
+  engine_url.replace(engine_url.find("oneclick@"), 9, "test_rates@");
+  const std::int64_t now_ns = wall_now_ns();
+  Metrics metrics;
+  auto writer = PgSideWriter::start(engine_url, metrics);
+  writer->usd_rates({{.asset = Asset::cut("USDT"), .usd = Decimal::of("0.9"), .at_ns = now_ns},
+                     {.asset = Asset::cut("BTC"), .usd = Decimal::of("91"), .at_ns = now_ns},
+                     {.asset = Asset::cut("USDT"), .usd = Decimal::of("7"), .at_ns = now_ns + 1}});
+  MarketSample now = sample("BTC/USDT", 0, "100", "100", "100", "100");
+  now.begins_ns = now.seen_ns = now_ns;
+  writer->market({now});
+  const std::string marked =
+      "SELECT concat_ws(' ', trim_scale(total_value_usd),"
+      " trim_scale(total_pnl_usd), trim_scale(total_pnl_percentage),"
+      " updated_at) FROM portfolios";
+  const std::int64_t end = monotonic_now_ns() + 20 * s_ns;
+  while (value(url, marked) == "2026-01-01 00:00:00" && monotonic_now_ns() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // 2 x 100 x 0.9 = 180, 20 over cost, and 10 realised: 30 of 200.
+  EXPECT_EQ(value(url, marked), "180 30 15 2026-01-01 00:00:00")
+      << "which is no edit of the user's";
+  EXPECT_EQ(value(url,
+                  "SELECT string_agg(asset || trim_scale(usd), ' ' ORDER BY asset)"
+                  " FROM engine.usd_rates"),
+            "BTC91 USDT0.9");
+  EXPECT_EQ(value(url,
+                  "SELECT concat_ws(' ', trim_scale(current_price), trim_scale(unrealized_pnl_usd),"
+                  " trim_scale(unrealized_pnl_percentage)) FROM portfolio_positions"),
+            "100 20 12.5");
 }
 
 TEST(Market, WaitsWithoutBlockingAndWithoutEndWhileTheDatabaseIsAway) {

@@ -103,6 +103,9 @@ SinkFill fill(Side side, const char* quantity, const char* price, const char* ba
           .quantity = Decimal::of(quantity),
           .price = Decimal::of(price),
           .base_fee = Decimal::of(base_fee),
+          .fee = Decimal::of(base_fee),
+          .quote_usd = Decimal::of("1"),
+          .fee_usd = {},
           .time_ns = 1};
 }
 
