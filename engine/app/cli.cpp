@@ -31,6 +31,7 @@ struct Request {
   TailArguments tail;
   TopArguments top;
   MaintainArguments maintain;
+  ReportArguments report;
   SearchIndexArguments search_index;
   NotifyArguments notify;
 };
@@ -224,6 +225,23 @@ void add_maintain(CLI::App& root, Request& r) {
       ->needs(verify);
   add_json(*app, r.maintain.json);
   app->callback([&r] { r.command = [&r] { return command_maintain(r.maintain); }; });
+}
+
+void add_report(CLI::App& root, Request& r) {
+  CLI::App* app = root.add_subcommand("report", "what copying came to");
+  app->require_subcommand(1);
+  CLI::App* copy = app->add_subcommand(
+      "copy", "what copying cost a follower against the leader's prices, part by part");
+  ReportArguments& a = r.report;
+  add_database(*copy, a.database_url);
+  copy->add_option("--user", a.user, "users.id of the follower")->required();
+  copy->add_option("--from", a.from,
+                   "events accepted from then on, UTC: YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ");
+  copy->add_option("--to", a.to, "events accepted before then");
+  copy->add_option("--leader", a.leader, "users.id: copies of this leader only");
+  copy->add_option("--html", a.html_file, "write a page with plots to this file");
+  add_json(*copy, a.json);
+  copy->callback([&r] { r.command = [&r] { return command_report_copy(r.report); }; });
 }
 
 void add_search_index(CLI::App& root, Request& r) {
@@ -431,6 +449,7 @@ void add_commands(CLI::App& root, Request& r) {
   add_keys(root, r);
   add_vault(root, r);
   add_maintain(root, r);
+  add_report(root, r);
   add_search_index(root, r);
   add_notify(root, r);
   add_links(root, r);
@@ -468,10 +487,10 @@ int run_command_line(int argc, char** argv) {
     return exit_codes::fine;
   }
   if (!request.command)
-    return fail(
-        exit_codes::usage,
-        "a command is needed: run, demo, check, migrate, maintain, search-index, paper, keys, "
-        "vault, links, kill-switch, journal, shadow, top or tail (oneclick --help)");
+    return fail(exit_codes::usage,
+                "a command is needed: run, demo, check, migrate, maintain, report, search-index, "
+                "paper, keys, "
+                "vault, links, kill-switch, journal, shadow, top or tail (oneclick --help)");
   return request.command();
 }
 

@@ -161,6 +161,16 @@ struct MaintainArguments {
 };
 [[nodiscard]] int command_maintain(const MaintainArguments& arguments);
 
+struct ReportArguments {
+  std::string database_url;
+  std::string user;       // users.id of the follower
+  std::string leader;     // users.id; empty: all
+  std::string from, to;   // UTC; empty: no limit
+  std::string html_file;  // empty: none
+  bool json = false;
+};
+[[nodiscard]] int command_report_copy(const ReportArguments& arguments);
+
 struct SearchIndexArguments {
   std::string database_url;
   std::string url;  // of the server

@@ -76,6 +76,7 @@ INSERT INTO expected VALUES
   ('engine.change_cursors', 'SIU', '', 'S'),
   ('engine.change_log', 'SD', '', 'S'),
   ('engine.copy_links', 'Su', 'SIUD', 'S'),
+  ('engine.copy_costs', 'S', 'S', 'S'),
   ('engine.copy_outcomes', 'SI', 'S', 'S'),
   ('engine.event_touches', 'SI', 'S', 'S'),
   ('engine.external_fills', 'SI', 'S', 'S'),

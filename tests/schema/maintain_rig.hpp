@@ -60,7 +60,11 @@ class MaintainRig : public ::testing::Test {
     return rows && !rows->empty() ? (*rows)[0][0].value_or("NULL") : std::string();
   }
   ChildProcess start(std::vector<std::string> arguments, const std::string& output = "output") {
-    arguments.insert(arguments.begin(), {ONECLICK_BINARY, "maintain"});
+    arguments.insert(arguments.begin(), "maintain");
+    return start_command(std::move(arguments), output);
+  }
+  ChildProcess start_command(std::vector<std::string> arguments, const std::string& output) {
+    arguments.insert(arguments.begin(), ONECLICK_BINARY);
     std::filesystem::remove(dir_ / output);
     auto child = ChildProcess::start(
         {.arguments = arguments,
