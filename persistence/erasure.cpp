@@ -45,6 +45,11 @@ const Hindrance hindrances[] = {
     {"copy links of this user that trade: stop them first",
      "SELECT count(*) FROM engine.copy_links l WHERE l.follower_user_id = $1::uuid"
      " AND l.status IN ('active', 'exits_only', 'quarantined')"},
+    {"profit shares that go on or are payable: end and collect them first",
+     "SELECT (SELECT count(*) FROM engine.profit_share_terms t WHERE (t.ends_at IS NULL"
+     " OR t.ends_at > now()) AND $1::uuid IN (t.leader_user_id, t.follower_user_id))"
+     " + (SELECT count(*) FROM engine.profit_share_settlements s WHERE s.status = 'payable'"
+     " AND $1::uuid IN (s.leader_user_id, s.follower_user_id))"},
     {"active signals: close them first",
      "SELECT count(*) FROM public.trading_signals s WHERE s.creator_id = $1::uuid"
      " AND s.status = 'active'"}};

@@ -38,6 +38,7 @@ class Retention {
     expire("subscriptions", "expire_subscriptions", "end_date",
            "status IN ('active', 'pending', 'suspended')");
     expire("trading_signals", "expire_signals", "expires_at", "status = 'active'");
+    profit_shares();
     const bool rolled_up = roll_up();
     if (rolled_up || options_.dry_run) {
       remove("user_sessions", fmt::format("days => {}", periods_.user_sessions_days));
@@ -55,6 +56,7 @@ class Retention {
  private:
   void expire(const std::string& table, const std::string& function, const std::string& ends,
               const std::string& lives);
+  void profit_shares();
   bool roll_up();
   void remove(const std::string& table, const std::string& age);
   void market_data();
@@ -123,6 +125,35 @@ void Retention::expire(const std::string& table, const std::string& function,
   } else {
     repeat(step, fmt::format("SELECT engine.{}(batch => {})", function, periods_.batch_rows));
   }
+  add(std::move(step));
+}
+
+// Up to some minutes ago, so that what was traded and priced until then is there. Rows are
+// agreements.
+void Retention::profit_shares() {
+  RetentionStep step{.name = "profit_shares"};
+  step.cutoff = one(step,
+                    "SELECT to_char((now() - interval '5 minutes') AT TIME ZONE 'UTC',"
+                    " 'YYYY-MM-DD HH24:MI:SS')")
+                    .value_or("");
+  const std::string upto = step.cutoff + "+00";
+  if (options_.dry_run) {
+    look(step,
+         "SELECT count(*), " + time_text("min(since) AT TIME ZONE 'UTC'") +
+             " FROM engine.due_profit_shares($1::timestamptz)",
+         {upto});
+    return add(std::move(step));
+  }
+  const auto began = one(step, "SELECT clock_timestamp()");
+  if (step.error.empty())
+    repeat(step, "SELECT engine.accrue_profit_shares($1::timestamptz, $2::timestamptz)",
+           {began, upto});
+  if (!step.error.empty()) return add(std::move(step));
+  const auto held = one(step,
+                        "SELECT count(*) FROM engine.profit_share_terms WHERE held_back IS NOT"
+                        " NULL");
+  if (integer_of(held) != 0)
+    step.note = *held + " wait: engine.profit_share_terms.held_back says for what";
   add(std::move(step));
 }
 

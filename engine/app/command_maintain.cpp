@@ -61,6 +61,7 @@ std::string_view verb(const RetentionStep& step, bool dry_run) {
   if (step.name == "roll_ups") return dry_run ? "days to do" : "days done";
   if (step.name == "subscriptions" || step.name == "trading_signals")
     return dry_run ? "would expire" : "expired";
+  if (step.name == "profit_shares") return dry_run ? "would be accrued" : "accrued";
   if (step.name == "audit_logs") return dry_run ? "rows would move" : "rows moved";
   return dry_run ? "rows would go" : "rows removed";
 }

@@ -93,6 +93,10 @@ INSERT INTO expected VALUES
   ('engine.migrations', 'S', 'S', 'S'),
   ('engine.price_history_daily', 'S', 'S', 'S'),
   ('engine.price_history_monthly', 'S', 'S', 'S'),
+  ('engine.profit_share_accruals', 'S', 'S', 'S'),
+  ('engine.profit_share_flows', 'S', 'S', 'S'),
+  ('engine.profit_share_settlements', 'S', 'S', 'S'),
+  ('engine.profit_share_terms', 'S', 'S', 'S'),
   ('engine.position_books', 'SIU', 'S', 'S'),
   ('engine.position_profits', 'S', 'S', 'S'),
   ('engine.sink_offsets', 'SIU', 'S', 'S'),
@@ -258,9 +262,13 @@ SELECT pg_temp.allowed('oneclick_platform', 'INSERT INTO engine.kill_switches (a
 SELECT is(array(SELECT p.proname::text FROM definers d JOIN pg_proc p ON p.oid = d.oid
     WHERE d.prorettype <> 'trigger'::regtype AND p.pronamespace = 'engine'::regnamespace
       AND has_function_privilege('oneclick_platform', d.oid, 'EXECUTE') AND p.proname <> ALL (ARRAY['notify',
-      'renew_subscription', 'check_price_alerts', 'book_manual_trade', 'release_quarantine', 'mark_portfolios'])),
-    '{}'::text[],
+      'renew_subscription', 'check_price_alerts', 'book_manual_trade', 'release_quarantine', 'mark_portfolios',
+      'begin_profit_share', 'end_profit_share', 'book_profit_share_flow', 'collect_profit_share'])), '{}'::text[],
   'the platform calls what is written down');
+SELECT pg_temp.refused('oneclick_platform', 'SELECT engine.accrue_profit_shares(now(), now())');
+SELECT pg_temp.refused('oneclick_platform', 'UPDATE engine.profit_share_settlements SET status = ''collected''');
+SELECT pg_temp.refused('oneclick_engine', 'UPDATE engine.profit_share_terms SET rate = 1');
+SELECT pg_temp.refused('oneclick_engine', 'SELECT engine.collect_profit_share(gen_random_uuid(), NULL)');
 SELECT is(array(SELECT r || ' ' || d.name FROM definers d, unnest(ARRAY['oneclick_readonly', 'oneclick_backup']) r
     WHERE d.prorettype <> 'trigger'::regtype AND has_function_privilege(r, d.oid, 'EXECUTE')), '{}'::text[],
   'reports and backups call nothing that has its owner''s rights');

@@ -249,6 +249,8 @@ TEST_F(ErasureOfAPerson, IsRefusedWhileSomethingGoesOnInThePersonsName) {
       " '00000000-0000-4000-8000-000000000001'), ('00000000-0000-4000-8000-000000000001',"
       " '00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000002');"
       "UPDATE trading_signals SET status = 'active';"
+      "SELECT engine.begin_profit_share('00000000-0000-4000-8000-000000000001',"
+      " '00000000-0000-4000-8000-000000000002', 0.1, 'day', '2026-01-01');"
       "INSERT INTO subscriptions (user_id, channel_id, status, start_date) VALUES"
       " ('00000000-0000-4000-8000-000000000002', '00000000-0000-4000-8000-000000000007', 'active',"
       " '2026-01-01')");
@@ -256,16 +258,19 @@ TEST_F(ErasureOfAPerson, IsRefusedWhileSomethingGoesOnInThePersonsName) {
   const World before = world();
   const Ran ran = erase();
   EXPECT_EQ(ran.code, 1);
-  for (const char* const why : {"is not erased: 1 open positions", "1 orders that are not done",
-                                "1 copy links of this user", "1 copy links of others",
-                                "1 active signals", "1 others' active subscriptions"})
+  for (const char* const why :
+       {"is not erased: 1 open positions", "1 orders that are not done",
+        "1 copy links of this user", "1 copy links of others", "1 profit shares that go on",
+        "1 active signals", "1 others' active subscriptions"})
     EXPECT_THAT(ran.output, HasSubstr(why));
   EXPECT_EQ(world(), before);
   // What is too little to sell does not keep anybody.
   sql("INSERT INTO engine.instruments VALUES ('binance', 'BTC/USDT', 'BTCUSDT', 'trading', 'BTC',"
       " 'USDT', 0.01, 0.01, 1e6, 0.00001, 0.00001, 9000, 0.00001, 0.00001, 100, 5, 9e6, true,"
       " now()); UPDATE portfolio_positions SET quantity = 0.000009; UPDATE engine.copy_links SET"
-      " status = 'paused'; UPDATE trades SET status = 'cancelled'; UPDATE trading_signals SET"
+      " status = 'paused'; SELECT engine.end_profit_share(id, '2026-02-01') FROM"
+      " engine.profit_share_terms; UPDATE trades SET status = 'cancelled'; UPDATE trading_signals "
+      "SET"
       " status = 'closed'; UPDATE subscriptions SET status = 'expired'");
   const Ran free = erase();
   EXPECT_EQ(free.code, 0) << free.output;
