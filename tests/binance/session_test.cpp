@@ -613,5 +613,68 @@ TEST_F(SessionTest, DetachedAccountsAreNotFollowed) {
   EXPECT_EQ(place(key(1), 0), SubmitResult::no_account);
 }
 
+// What users of other copiers complain about: see tests/core/complaints_test.cpp.
+using SessionComplaints = SessionTest;
+
+TEST_F(SessionComplaints, ManyAccountsBehindOneAddressGetItBanned) {
+  constexpr std::size_t accounts = 400;
+  shared = share(venue.config());
+  shared->publish_instruments(instruments());
+  shared->egress(0).weight.set_limit(1'200);
+  session = make_order_session(reactor, shared, 0, sink);
+  const auto minute = [&] { return shared->venue_now_ns() / (60 * second); };
+  const auto started = minute();
+  for (std::size_t slot = 0; slot < accounts; ++slot) attach(static_cast<AccountSlot>(slot));
+  settle(500'000'000);
+  const auto weight = [&] {
+    return 2 * venue.count("userDataStream.subscribe.signature") +
+           20 * venue.count("account.status") + 6 * venue.count("openOrders.status") +
+           venue.count("order.place");
+  };
+  const auto minutes = [&] { return static_cast<std::size_t>(minute() - started + 1); };
+  EXPECT_GT(weight(), 0U);
+  EXPECT_LE(weight(), 1'200 * minutes());
+  // Told to wait, all of them wait.
+  venue.script = [&](const Asked& a) -> std::optional<std::string> {
+    if (a.method != "order.place") return std::nullopt;
+    return FakeVenue::refused(a, 429, -1003, "Too many requests.");
+  };
+  std::uint64_t n = 0;
+  while (n < 50 && place(key(++n), static_cast<AccountSlot>(n)) != SubmitResult::queued) {
+  }
+  ASSERT_TRUE(run_until([&] { return venue.count("order.place") >= 1; }));
+  ASSERT_TRUE(run_until([&] { return place(key(++n), 7) == SubmitResult::rate_budget; }));
+  const std::size_t asked = venue.count("order.place");
+  for (AccountSlot slot = 0; slot < 50; ++slot)
+    EXPECT_EQ(place(key(1'000 + slot), slot), SubmitResult::rate_budget);
+  settle(200'000'000);
+  EXPECT_EQ(venue.count("order.place"), asked);
+}
+
+TEST_F(SessionComplaints, ADriftingClockStopsTrading) {
+  venue.clock_ahead_ms = 2'000;
+  start_reconciled();
+  for (const std::int64_t ahead : {-4'000, 6'000}) {
+    venue.clock_ahead_ms = ahead;
+    std::size_t refused = 0;
+    venue.script = [&](const Asked& a) -> std::optional<std::string> {
+      if (a.method != "order.place") return std::nullopt;
+      if (std::abs(std::stoll(a.at("timestamp")) - FakeVenue::now_ms() - ahead) < 500)
+        return std::nullopt;
+      ++refused;
+      return FakeVenue::refused(a, 400, -1021,
+                                "Timestamp for this request is outside of the recvWindow.");
+    };
+    const auto stem = static_cast<std::uint64_t>(ahead + 10'000);
+    place(key(stem));
+    EXPECT_EQ(update(key(stem)).kind, OrderUpdateKind::rejected);
+    ASSERT_TRUE(run_until(
+        [&] { return std::abs(shared->offset.offset_ns() - ahead * 1'000'000) < 500'000'000; }));
+    place(key(stem + 1));
+    EXPECT_EQ(update(key(stem + 1)).kind, OrderUpdateKind::accepted);
+    EXPECT_LE(refused, 2U) << "measured again at once, not tried until it fits";
+  }
+}
+
 }  // namespace
 }  // namespace oneclick::binance::test

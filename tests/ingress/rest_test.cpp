@@ -617,6 +617,23 @@ TEST_F(RestTest, WebhooksCarryTheTokenInThePath) {
   EXPECT_EQ(sink.events.size(), 2u);
 }
 
+// What users of other copiers complain about: see tests/core/complaints_test.cpp.
+using IngressComplaints = RestTest;
+
+TEST_F(IngressComplaints, WebhooksComeTwice) {
+  const std::string path = "/v1/webhooks/native/" + token(leader_key);
+  const std::string body = signal_body(100, R"(,"type":"signal")");
+  const auto first = call("POST", path, body, {});
+  ASSERT_EQ(first.status, 202);
+  // The sender did not hear the answer, and sends again: four times, as some do.
+  for (int i = 0; i < 4; ++i) {
+    const auto again = call("POST", path, body, {});
+    EXPECT_EQ(again.status, 202);
+    EXPECT_EQ(again.body, first.body);
+  }
+  EXPECT_EQ(sink.events.size(), 1u);
+}
+
 TEST_F(RestTest, EventsAreReportedToThoseWhoMaySeeThem) {
   ASSERT_EQ(post("/v1/signals", signal_body(100), leader_key).status, 202);
   const std::string path = "/v1/events/" + sink.events[0].id.to_text();
