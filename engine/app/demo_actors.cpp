@@ -46,18 +46,26 @@ Leader::Leader(net::Reactor& reactor, std::shared_ptr<net::TlsClient> tls, const
 
 std::expected<void, std::string> Leader::trade(const std::string& venue_symbol, Side side,
                                                const std::string& quantity) {
-  const std::string query =
-      fmt::format("symbol={}&side={}&type=MARKET&quantity={}&timestamp={}", venue_symbol,
-                  side == Side::buy ? "BUY" : "SELL", quantity, wall_now_ns() / 1'000'000);
+  const auto done = call("POST", "/api/v3/order",
+                         fmt::format("symbol={}&side={}&type=MARKET&quantity={}", venue_symbol,
+                                     side == Side::buy ? "BUY" : "SELL", quantity));
+  if (!done) return std::unexpected(done.error());
+  return {};
+}
+
+std::expected<std::string, std::string> Leader::call(const std::string& method,
+                                                     const std::string& path,
+                                                     const std::string& parameters) {
+  const std::string query = fmt::format("{}&timestamp={}", parameters, wall_now_ns() / 1'000'000);
   net::HttpRequest request;
-  request.method = "POST";
-  request.target = fmt::format("/api/v3/order?{}&signature={}", query, to_hex(key_.sign(query)));
+  request.method = method;
+  request.target = fmt::format("{}?{}&signature={}", path, query, to_hex(key_.sign(query)));
   request.headers = {{"X-MBX-APIKEY", api_key_}};
   const auto response = fetch(reactor_, *client_, std::move(request));
   if (!response) return std::unexpected(response.error());
   if (response->status != 200)
     return std::unexpected(fmt::format("{}: {}", response->status, response->body));
-  return {};
+  return response->body;
 }
 
 Bot::Bot(net::Reactor& reactor, std::shared_ptr<net::TlsClient> tls, const net::Url& stream,

@@ -29,6 +29,10 @@ class Leader {
   // A market order, as any client of the venue would send it. Error: what the venue answered.
   [[nodiscard]] std::expected<void, std::string> trade(const std::string& venue_symbol, Side side,
                                                        const std::string& quantity);
+  // A signed request with these parameters. Error: what the venue answered instead of 200.
+  [[nodiscard]] std::expected<std::string, std::string> call(const std::string& method,
+                                                             const std::string& path,
+                                                             const std::string& parameters);
 
  private:
   net::Reactor& reactor_;

@@ -44,6 +44,20 @@ Held held_by_links(const Tables& t, AccountSlot slot, Index asset) {
   return held;
 }
 
+// Rests at the venue for longer than any difference may: what it locks is counted as there.
+bool rests(const Order& o) {
+  switch (o.type) {
+    case OrderType::limit_ioc:
+    case OrderType::market:
+      return false;
+    case OrderType::limit_gtc:
+    case OrderType::stop_loss:
+    case OrderType::take_profit:
+      return true;
+  }
+  return false;
+}
+
 // Whether an order may have moved the asset without our knowing.
 bool may_move(const Tables& t, const Order& o, Index asset) {
   switch (o.life) {
@@ -51,9 +65,11 @@ bool may_move(const Tables& t, const Order& o, Index asset) {
     case Life::waiting:
     case Life::ended:
       return false;
+    case Life::working:
+      if (rests(o)) return false;
+      break;
     case Life::submitted:
     case Life::unknown:
-    case Life::working:
     case Life::settling:
       break;
   }
