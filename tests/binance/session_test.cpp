@@ -640,7 +640,9 @@ TEST_F(SessionComplaints, ManyAccountsBehindOneAddressGetItBanned) {
     return FakeVenue::refused(a, 429, -1003, "Too many requests.");
   };
   std::uint64_t n = 0;
-  while (n < 50 && place(key(++n), static_cast<AccountSlot>(n)) != SubmitResult::queued) {
+  while (n < 50) {
+    ++n;
+    if (place(key(n), static_cast<AccountSlot>(n)) == SubmitResult::queued) break;
   }
   ASSERT_TRUE(run_until([&] { return venue.count("order.place") >= 1; }));
   ASSERT_TRUE(run_until([&] { return place(key(++n), 7) == SubmitResult::rate_budget; }));
