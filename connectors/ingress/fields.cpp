@@ -110,15 +110,6 @@ bool is_printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
 }
 
-// BASE/QUOTE[:SETTLE] of capital letters, digits, '.', '_' and '-'.
-bool is_symbol(std::string_view text) {
-  const bool shape = std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == ':' || c == '.' ||
-           c == '_' || c == '-';
-  });
-  return shape && Symbol::fits(text) && split_symbol(text).has_value();
-}
-
 // The number grammar of JSON, which simdjson leaves to us for raw tokens.
 bool is_json_number(std::string_view text) {
   std::size_t i = 0;
@@ -243,6 +234,14 @@ const Schema& schema_of(MessageKind kind) {
 }
 
 }  // namespace
+
+bool is_symbol(std::string_view text) {
+  const bool shape = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == ':' || c == '.' ||
+           c == '_' || c == '-';
+  });
+  return shape && Symbol::fits(text) && split_symbol(text).has_value();
+}
 
 std::string_view to_text(Field field) {
   return specs[static_cast<std::size_t>(field)].name;

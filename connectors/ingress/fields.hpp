@@ -14,6 +14,8 @@ namespace oneclick::ingress {
 using Checked = std::expected<void, Problem>;
 
 [[nodiscard]] std::optional<Field> find_field(std::string_view name);
+// BASE/QUOTE[:SETTLE] of capital letters, digits, '.', '_' and '-'.
+[[nodiscard]] bool is_symbol(std::string_view text);
 // Check value.text, as a JSON string or number gave it, and fill in the rest of the value.
 [[nodiscard]] Checked take_string(Field field, Value& value);
 [[nodiscard]] Checked take_number(Field field, Value& value);

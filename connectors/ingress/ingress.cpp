@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "connectors/ingress/decode_kill_switch.hpp"
 #include "connectors/ingress/stream.hpp"
 #include "connectors/net/server.hpp"
 #include "engine/base/limits.hpp"
@@ -21,15 +22,19 @@ enum class RouteId : std::uint8_t {
   leader_trades,
   stream,
   events,
-  webhooks
+  webhooks,
+  kill_switch,
+  kill_switches
 };
-constexpr std::array<Route, 6> route_list = {{
+constexpr std::array<Route, 8> route_list = {{
     {"POST", "/v1/signals"},
     {"POST", "/v1/signals/{id}/updates"},
     {"POST", "/v1/leader-trades"},
     {"GET", "/v1/stream"},
     {"GET", "/v1/events/{event_id}"},
     {"POST", "/v1/webhooks/{kind}/{token}"},
+    {"POST", "/v1/kill-switch"},
+    {"GET", "/v1/kill-switch"},
 }};
 
 std::vector<std::string_view> split_path(std::string_view path) {
@@ -64,16 +69,24 @@ bool matches(std::string_view pattern, const std::vector<std::string_view>& segm
   return true;
 }
 
-Match find_route(std::string_view path) {
+// The route of this path and method; else another of this path.
+Match find_route(std::string_view path, std::string_view method) {
   Match match{};
   if (!path.starts_with('/')) return match;
   const auto segments = split_path(path);
   for (std::size_t i = 0; i < route_list.size(); ++i) {
     if (!matches(route_list[i].path, segments, match)) continue;
     match.route = static_cast<RouteId>(i);
-    break;
+    if (route_list[i].method == method) break;
   }
   return match;
+}
+
+std::string methods_of(std::string_view path) {
+  std::string methods;
+  for (const Route& route : route_list)
+    if (route.path == path) methods += (methods.empty() ? "" : ", ") + std::string(route.method);
+  return methods;
 }
 
 net::ServerResponse response_of(const Answer& answer) {
@@ -220,9 +233,10 @@ class Service final : public Ingress {
     if (!match.route) return response_of(Problem{.status = 404, .detail = "nothing here"});
     const Route& route = route_list[static_cast<std::size_t>(*match.route)];
     if (request.method != route.method) {
-      net::ServerResponse response = response_of(Problem{
-          .status = 405, .detail = "method not allowed", .allowed = std::string(route.method)});
-      response.headers.emplace_back("Allow", route.method);
+      const std::string allowed = methods_of(route.path);
+      net::ServerResponse response =
+          response_of(Problem{.status = 405, .detail = "method not allowed", .allowed = allowed});
+      response.headers.emplace_back("Allow", allowed);
       return response;
     }
     if (const auto budget = keys_.take_budget(key.id, dependencies_.clock.now_ns()); !budget) {
@@ -234,7 +248,7 @@ class Service final : public Ingress {
 
   net::WsAccept on_upgrade(const net::ServerRequest& request) {
     net::WsAccept refused;
-    const Match match = find_route(request.path);
+    const Match match = find_route(request.path, request.method);
     const ApiKey* key = authenticate(request, match);
     if (key == nullptr) {
       refused.refusal = unauthorized();
@@ -251,7 +265,7 @@ class Service final : public Ingress {
   }
 
   void on_request(net::ServerRequest request, net::Respond respond) {
-    const Match match = find_route(request.path);
+    const Match match = find_route(request.path, request.method);
     const ApiKey* key = authenticate(request, match);
     if (key == nullptr) {
       respond(unauthorized());
@@ -274,7 +288,30 @@ class Service final : public Ingress {
       case RouteId::webhooks:
         take_body(std::move(request), match, *key, std::move(respond));
         return;
+      case RouteId::kill_switch:
+      case RouteId::kill_switches:
+        respond(answer_kill_switch(std::move(request), match, *key));
+        return;
     }
+  }
+
+  [[nodiscard]] net::ServerResponse answer_kill_switch(net::ServerRequest request,
+                                                       const Match& match, const ApiKey& key) {
+    if (!is_admin(key))
+      return response_of(Problem{.status = 403, .detail = "the key lacks the scope admin"});
+    if (match.route == RouteId::kill_switch) {
+      request.body.reserve(request.body.size() + json_padding);
+      const auto wanted = decode_kill_switch(request.body);
+      if (!wanted) return response_of(wanted.error());
+      if (!dependencies_.set_kill_switch(*wanted, key.id))
+        return response_of(Problem{.status = 503,
+                                   .detail = "the queues are full; no order passes a switch that"
+                                             " is on, but send it again",
+                                   .retry_after_s = 1});
+    }
+    net::ServerResponse response;
+    response.body = kill_switches_json(dependencies_.kill_switches());
+    return response;
   }
 
   static net::ServerResponse upgrade_required() {

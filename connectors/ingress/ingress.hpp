@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "connectors/net/reactor.hpp"
 #include "connectors/net/tls.hpp"
@@ -53,6 +54,10 @@ struct IngressDependencies {
   std::function<void(EventId, UserId viewer,
                      std::function<void(std::optional<std::string> json, bool available)> answer)>
       find_event;
+  // What holds entries back, and another such switch: false when nobody took it in full, which the
+  // caller is told. Need nothing but the engine itself.
+  std::function<std::vector<KillSwitch>()> kill_switches;
+  std::function<bool(const KillSwitch&, ApiKeyId)> set_kill_switch;
   // At most once a minute per key or address.
   std::function<void(const Refusal&)> on_refused;
   // Kept true while somebody listens to records: nobody need post them otherwise.

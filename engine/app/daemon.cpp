@@ -285,6 +285,9 @@ Daemon::Started Daemon::open_ingress() {
        .clock = clock_,
        .find_event = [this](EventId id, UserId viewer,
                             auto answer) { questions_->ask(id, viewer, std::move(answer)); },
+       .kill_switches = [this] { return kill_board_.active(); },
+       .set_kill_switch = [this](const KillSwitch& k,
+                                 ApiKeyId by) { return try_set_kill_switch(k, by); },
        .on_refused = [this](const ingress::Refusal& refusal) { note_refusal(refusal); },
        .records_wanted = &records_wanted_});
   if (!opened)
@@ -425,6 +428,12 @@ void Daemon::set_kill_switch(const KillSwitch& kill_switch) {
   kill_board_.set(kill_switch);
   while (!router_->try_push(make_event(kill_switch)) && !stopping_)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+bool Daemon::try_set_kill_switch(const KillSwitch& kill_switch, ApiKeyId by) {
+  log_warning("kill switch over REST", {{"active", kill_switch.on}, {"api_key", by.to_text()}});
+  kill_board_.set(kill_switch);
+  return router_->try_push(make_event(kill_switch));
 }
 
 std::string Daemon::on_control(const std::string& line) {

@@ -65,6 +65,8 @@ class Daemon {
   void note_refusal(const ingress::Refusal& refusal);
   void on_entry(const JournalEntry& entry);
   void set_kill_switch(const KillSwitch& kill_switch);
+  // Does not wait: false when a shard's queue is full.
+  [[nodiscard]] bool try_set_kill_switch(const KillSwitch& kill_switch, ApiKeyId by);
   [[nodiscard]] std::string on_control(const std::string& line);
   [[nodiscard]] ShardHost& host_of(AccountId account);
   void start_feed(const LeaderFeed& feed, const Credentials& credentials);

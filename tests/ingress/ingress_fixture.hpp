@@ -54,6 +54,14 @@ class IngressTest : public ::testing::Test {
                                      viewers.push_back(viewer);
                                      answer(report, report_available);
                                    },
+                               .kill_switches = [this] { return switches; },
+                               .set_kill_switch =
+                                   [this](const KillSwitch& k, ApiKeyId by) {
+                                     EXPECT_EQ(by, admin_key);
+                                     if (sink.full) return false;
+                                     switches.push_back(k);
+                                     return true;
+                                   },
                                .on_refused = [this](const Refusal& r) { refusals.push_back(r); },
                                .records_wanted = &records_wanted})
                   .value();
@@ -153,6 +161,7 @@ class IngressTest : public ::testing::Test {
   std::optional<std::string> report;
   bool report_available = true;
   std::vector<Refusal> refusals;
+  std::vector<KillSwitch> switches;  // all that were set
   std::atomic<bool> records_wanted{false};
   std::unique_ptr<Ingress> ingress;
 };
