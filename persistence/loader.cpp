@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -13,6 +14,7 @@
 
 #include "engine/base/clock.hpp"
 #include "engine/base/log.hpp"
+#include "persistence/link_chains.hpp"
 #include "persistence/loader_changes.hpp"
 #include "persistence/loader_rows.hpp"
 #include "persistence/loader_signals.hpp"
@@ -74,6 +76,7 @@ class Loader final : public PgLoader {
   [[nodiscard]] Done apply(const ChangeSet& set);
   [[nodiscard]] Done apply_switches(const Ids& ids);
   [[nodiscard]] Done apply_releases(const Ids& links);
+  [[nodiscard]] Done apply_limits(const Ids& keys);
   [[nodiscard]] Done apply_accounts(const Ids& ids);
   [[nodiscard]] Done apply_feeds(const Ids& ids);
   [[nodiscard]] Done apply_channels(const Ids& ids);
@@ -81,7 +84,9 @@ class Loader final : public PgLoader {
   [[nodiscard]] Done apply_keys(const Ids& ids, const Ids& users);
   [[nodiscard]] Done apply_signals(const SignalChanges& signals);
   [[nodiscard]] Done apply_ended_subscriptions();
-  void tell_link(const LoadedLink& loaded);
+  // False: its chain cannot be, and is added to what is refused.
+  bool tell_link(const LoadedLink& loaded, std::vector<InvalidRow>& refused);
+  [[nodiscard]] Done apply_freed_chains();
   [[nodiscard]] Done tell_invalid(const std::vector<InvalidRow>& rows);
   [[nodiscard]] Done report_sealed(const InvalidRow& row);
   // Of the rows asked for, those that were told once and are not among what was found.
@@ -107,6 +112,7 @@ class Loader final : public PgLoader {
   std::unique_ptr<PgConnection> connection_;
   ChangeFollower follower_;
   bool start_over_ = false;
+  LinkChains chains_;
   Told accounts_, links_, feeds_, keys_, channels_;
   std::unordered_map<Uuid, Digest, UuidHash> account_digests_;
   std::map<Uuid, KillSwitch> switches_;
@@ -207,6 +213,8 @@ Loader::Done Loader::take_snapshot() {
   const std::string xmin(begun->text(0, 0));
   const auto switches = read_switches(*connection_, nullptr);
   if (!switches) return std::unexpected(switches.error());
+  const auto limits = read_limits(*connection_, nullptr);
+  if (!limits) return std::unexpected(limits.error());
   const auto accounts = read_accounts(*connection_, master_keys(), nullptr);
   if (!accounts) return std::unexpected(accounts.error());
   const auto feeds = read_feeds(*connection_, nullptr);
@@ -227,6 +235,7 @@ Loader::Done Loader::take_snapshot() {
   accounts_.clear();
   account_digests_.clear();
   links_.clear();
+  chains_.clear();
   feeds_.clear();
   keys_.clear();
   channels_.clear();
@@ -237,6 +246,9 @@ Loader::Done Loader::take_snapshot() {
     // The engine's own "off" may be older than its journal; its "on" errs on the safe side.
     if (s.kill_switch.on || !s.set_by_engine) changes_.on_kill_switch(s.kill_switch);
   }
+  // Before what they limit.
+  for (const RiskLimits& l : limits->rows) changes_.on_risk_limits(l);
+  if (auto told = tell_invalid(limits->invalid); !told) return told;
   for (const LoadedAccount& a : accounts->rows) {
     accounts_.insert(a.account.id.value);
     (void)is_new(a);
@@ -250,7 +262,8 @@ Loader::Done Loader::take_snapshot() {
     channels_.insert(c.id.value);
     changes_.on_channel(c.id, c.creator, c.active);
   }
-  for (const LoadedLink& l : links->rows) tell_link(l);
+  std::vector<InvalidRow> refused;
+  for (const LoadedLink& l : links->rows) (void)tell_link(l, refused);
   for (const QuarantineRelease& r : releases->rows) changes_.on_quarantine_release(r);
   for (const ApiKey& k : keys->rows) {
     keys_.insert(k.id.value);
@@ -259,7 +272,7 @@ Loader::Done Loader::take_snapshot() {
   changes_.on_snapshot_end();
   for (const auto* invalid :
        {&switches->invalid, &accounts->invalid, &feeds->invalid, &channels->invalid,
-        &links->invalid, &releases->invalid, &keys->invalid})
+        &links->invalid, &std::as_const(refused), &releases->invalid, &keys->invalid})
     if (auto told = tell_invalid(*invalid); !told) return told;
   return {};
 }
@@ -282,6 +295,7 @@ Loader::Done Loader::follow_once() {
 // State before signals: a link written together with a signal is there when the signal comes.
 Loader::Done Loader::apply(const ChangeSet& set) {
   if (auto done = apply_switches(ids_of(set.switches)); !done) return done;
+  if (auto done = apply_limits(ids_of(set.limits)); !done) return done;
   if (auto done = apply_accounts(ids_of(set.accounts)); !done) return done;
   std::set<std::string> feeds = set.feeds;
   feeds.insert(set.accounts.begin(), set.accounts.end());
@@ -330,6 +344,24 @@ Loader::Done Loader::apply_releases(const Ids& links) {
   const auto read = read_releases(*connection_, &links);
   if (!read) return std::unexpected(read.error());
   for (const QuarantineRelease& r : read->rows) changes_.on_quarantine_release(r);
+  return tell_invalid(read->invalid);
+}
+
+Loader::Done Loader::apply_limits(const Ids& keys) {
+  if (keys.empty()) return {};
+  const auto read = read_limits(*connection_, &keys);
+  if (!read) return std::unexpected(read.error());
+  std::set<std::pair<LimitScope, Uuid>> found;
+  for (const RiskLimits& l : read->rows) {
+    found.emplace(l.scope, l.id);
+    changes_.on_risk_limits(l);
+  }
+  // A row that does not hold leaves in force what was: without it there would be no limit at all.
+  std::set<std::string> asked(keys.begin(), keys.end());
+  for (const InvalidRow& row : read->invalid) asked.erase(row.row);
+  for (const std::string& key : asked)
+    if (const auto gone = removed_limits(key); gone && !found.contains({gone->scope, gone->id}))
+      changes_.on_risk_limits(*gone);
   return tell_invalid(read->invalid);
 }
 
@@ -394,16 +426,22 @@ Loader::Done Loader::apply_links(const ChangeSet& set) {
   if (auto made = make_default_portfolios(&filter); !made) return made;
   const auto read = read_links(*connection_, wall_us(), &filter);
   if (!read) return std::unexpected(read.error());
-  Told found;
-  for (const LoadedLink& l : read->rows) {
-    found.insert(l.link.id.value);
-    tell_link(l);
-  }
   Ids asked = filter.ids;
   for (const InvalidRow& row : read->invalid) asked.push_back(row.row);
+  Told found;
+  for (const LoadedLink& l : read->rows) found.insert(l.link.id.value);
+  for (const std::string& id : asked)
+    if (const Uuid link = uuid_of(id); !found.contains(link)) chains_.remove(LinkId{link});
+  std::vector<InvalidRow> invalid = read->invalid;
+  for (const LoadedLink& l : read->rows) {
+    if (tell_link(l, invalid)) continue;
+    found.erase(l.link.id.value);
+    asked.push_back(l.link.id.to_text());
+  }
   remove_missing(links_, asked, found,
                  [&](const Uuid& id) { changes_.on_link_removed(LinkId{id}); });
-  return tell_invalid(read->invalid);
+  if (auto told = tell_invalid(invalid); !told) return told;
+  return apply_freed_chains();
 }
 
 Loader::Done Loader::apply_keys(const Ids& ids, const Ids& users) {
@@ -459,10 +497,22 @@ bool Loader::is_new(const LoadedAccount& loaded) {
   return std::exchange(at->second, digest) != digest;
 }
 
-void Loader::tell_link(const LoadedLink& loaded) {
+bool Loader::tell_link(const LoadedLink& loaded, std::vector<InvalidRow>& refused) {
+  if (auto problem = chains_.take(loaded.link)) {
+    refused.push_back({"engine.copy_links", loaded.link.id.to_text(), std::move(*problem)});
+    return false;
+  }
   links_.insert(loaded.link.id.value);
   if (loaded.changes_at_us != 0) ends_us_.emplace(loaded.changes_at_us, loaded.link.id.value);
   changes_.on_link(loaded.link);
+  return true;
+}
+
+// Chains that were refused for a link that is none of one any more.
+Loader::Done Loader::apply_freed_chains() {
+  ChangeSet freed;
+  for (const LinkId id : chains_.take_freed()) freed.links.insert(id.to_text());
+  return freed.links.empty() ? Done{} : apply_links(freed);
 }
 
 Loader::Done Loader::tell_invalid(const std::vector<InvalidRow>& rows) {

@@ -55,6 +55,8 @@ void add_state(ChangeSet& set, std::string_view table, const std::string& row) {
     set.switches.insert(row);
   else if (table == "quarantines")
     set.quarantines.insert(row.substr(0, row.find('|')));
+  else if (table == "risk_limits")
+    set.limits.insert(row);
 }
 
 }  // namespace

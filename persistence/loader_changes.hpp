@@ -16,6 +16,7 @@ namespace oneclick {
 // Rows to read again, by table.
 struct ChangeSet {
   std::set<std::string> users, api_keys, accounts, channels, links, feeds, switches, quarantines;
+  std::set<std::string> limits;       // "scope|id"
   std::set<std::string> subscribers;  // users whose subscriptions changed
   SignalChanges signals;
   bool truncated = false;  // a table was emptied: everything has to be read again

@@ -219,7 +219,6 @@ void decode_link_entry(RowFields& f, CopyLink& l) {
   // Each of these goes as the engine learns it: until then a row that asks for it is refused.
   if (l.entry_style == EntryStyle::mirror)
     f.refuse("entry_style", "mirror", "capped, market (this version cannot do it)");
-  if (l.chain) f.refuse("chain", "true", "false (this version cannot do it)");
 }
 
 void decode_link_symbols(RowFields& f, CopyLink& l) {
@@ -286,6 +285,26 @@ bool decode_switch(RowFields& f, LoadedSwitch& out) {
     out.kill_switch.venue = f.word(2, "venue", venue_from_text, Venue::none, venues_allowed);
   if (!f.is_null(5)) out.kill_switch.symbol = f.symbol(5, "symbol");
   out.set_by_engine = f.text(6) == "engine";
+  return true;
+}
+
+bool decode_limits(RowFields& f, RiskLimits& out) {
+  out = {.scope = f.word(1, "scope", limit_scope_from_text, LimitScope::account,
+                         "account, leader, channel"),
+         .drawdown_from = f.word(10, "drawdown_from", drawdown_from_from_text, DrawdownFrom::start,
+                                 "start, peak"),
+         .drawdown_action = f.word(11, "drawdown_action", drawdown_action_from_text,
+                                   DrawdownAction::halt, "halt, close"),
+         .removed = false,
+         .positions_max = decode_count(f, 5, "positions_max"),
+         .entries_per_minute_max = decode_count(f, 6, "entries_per_minute_max"),
+         .id = f.required_uuid(2, "scope_id"),
+         .order_notional_max = f.amount(3, "order_notional_max"),
+         .position_notional_max = f.amount(4, "position_notional_max"),
+         .exposure_usd_max = f.amount(7, "exposure_usd_max"),
+         .daily_loss_usd_max = f.amount(8, "daily_loss_usd_max"),
+         .drawdown_usd_max = f.amount(9, "drawdown_usd_max"),
+         .risk_epoch = f.integer(12)};
   return true;
 }
 
@@ -367,7 +386,7 @@ ReadResult<LoadedLink> read_links(PgConnection& connection, std::int64_t now_us,
       parameters.push_back(uuid_array(*ids));
   }
   return read_rows<LoadedLink>(
-      connection, "engine.copy_links", sql + " ORDER BY l.id", parameters,
+      connection, "engine.copy_links", sql + " ORDER BY l.created_at, l.id", parameters,
       [&](RowFields& f, LoadedLink& out) { return decode_link(f, out, now_us); });
 }
 
@@ -425,6 +444,39 @@ ReadResult<QuarantineRelease> read_releases(PgConnection& connection, const Ids*
                .quarantined_ns = f.integer(3) * ns_per_us};
         return true;
       });
+}
+
+ReadResult<RiskLimits> read_limits(PgConnection& connection, const Ids* only) {
+  std::string where;
+  Parameters parameters;
+  if (only != nullptr) {
+    std::string keys = "{";
+    for (const std::string& key : *only)
+      if (removed_limits(key)) keys += (keys.size() > 1 ? "," : "") + key;
+    where = " WHERE concat(l.scope, '|', l.scope_id) = ANY($1::text[])";
+    parameters = {keys + "}"};
+  }
+  return read_rows<RiskLimits>(
+      connection, "engine.risk_limits",
+      "SELECT concat(l.scope, '|', l.scope_id), l.scope, l.scope_id, l.order_notional_max,"
+      " l.position_notional_max, l.positions_max, l.entries_per_minute_max, l.exposure_usd_max,"
+      " l.daily_loss_usd_max, l.drawdown_usd_max, l.drawdown_from, l.drawdown_action, l.risk_epoch"
+      " FROM engine.risk_limits l" +
+          where + " ORDER BY l.scope, l.scope_id",
+      parameters, decode_limits);
+}
+
+std::optional<RiskLimits> removed_limits(std::string_view key) {
+  const auto bar = key.find('|');
+  if (bar == std::string_view::npos) return std::nullopt;
+  const auto scope = limit_scope_from_text(key.substr(0, bar));
+  const auto id = Uuid::parse(key.substr(bar + 1));
+  if (!scope || !id) return std::nullopt;
+  RiskLimits limits{};
+  limits.scope = *scope;
+  limits.id = *id;
+  limits.removed = true;
+  return limits;
 }
 
 ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids, const Ids* users) {

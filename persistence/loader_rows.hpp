@@ -65,6 +65,10 @@ using Ids = std::vector<std::string>;
 // Releases that were asked for and not carried out yet; filtered by link.
 [[nodiscard]] ReadResult<QuarantineRelease> read_releases(PgConnection& connection,
                                                           const Ids* links);
+// Their keys are "scope|id".
+[[nodiscard]] ReadResult<RiskLimits> read_limits(PgConnection& connection, const Ids* only);
+// The scope and id of such a key, as the limits of a row that is gone.
+[[nodiscard]] std::optional<RiskLimits> removed_limits(std::string_view key);
 // Keys without any of the engine's scopes are the platform's own and left out without a word.
 [[nodiscard]] ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids,
                                                const Ids* users);

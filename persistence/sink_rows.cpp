@@ -1,6 +1,8 @@
 #include "persistence/sink_rows.hpp"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -318,6 +320,21 @@ void put_usd_rate(CopyRows& rows, std::string_view asset, std::int64_t bucket_ns
   rows.time(rate.second);
 }
 
+void put_scope_halt(CopyRows& rows, const ScopeHaltRecord& h) {
+  rows.begin_row(11);
+  rows.text_or_null(to_text(h.scope));
+  rows.uuid(h.id);
+  rows.int4(h.shard);
+  rows.uuid(h.user.value);
+  rows.boolean(h.halted);
+  rows.text_or_null(to_text(h.reason));
+  rows.text_or_null(to_text(h.action));
+  rows.numeric(h.limit_usd);
+  rows.numeric(h.from_usd);
+  rows.numeric(h.profit_usd);
+  rows.time(h.time_ns);
+}
+
 // Collects what must be one row each, then writes everything out.
 class RowsBuilder {
  public:
@@ -326,7 +343,7 @@ class RowsBuilder {
       case RecordKind::leader_event:
         return add_leader_event(r);
       case RecordKind::outcome:
-        return put_outcome(table(SinkTable::copy_outcomes), r.outcome);
+        return add_outcome(r.outcome);
       case RecordKind::order:
         return add_order(r.order);
       case RecordKind::fill:
@@ -345,6 +362,7 @@ class RowsBuilder {
       case RecordKind::quarantine:
         return add_quarantine(r.quarantine);
       case RecordKind::scope_halt:
+        scope_halts_[{r.scope_halt.scope, r.scope_halt.id, r.scope_halt.shard}] = &r.scope_halt;
         return;
     }
   }
@@ -364,6 +382,8 @@ class RowsBuilder {
     for (const auto& [id, q] : quarantines_) put_quarantine(table(SinkTable::quarantines), *q);
     for (const auto& [key, rate] : usd_rates_)
       put_usd_rate(table(SinkTable::usd_rates), key.first, key.second, rate);
+    for (const auto& [key, halt] : scope_halts_)
+      put_scope_halt(table(SinkTable::limit_halts), *halt);
     return std::move(rows_);
   }
 
@@ -371,12 +391,18 @@ class RowsBuilder {
   CopyRows& table(SinkTable::Id id) { return rows_.tables[id]; }
 
   void add_leader_event(const Record& r) {
+    if (r.leader_event.event.kind == LeaderEventKind::one_click_copy) rows_.has_one_click = true;
     const auto [at, fresh] =
         leader_index_.try_emplace(r.leader_event.event.id.value, leader_events_.size());
     if (fresh)
       leader_events_.push_back({&r, r.leader_event.links_matched});
     else
       leader_events_[at->second].links_matched += r.leader_event.links_matched;
+  }
+  void add_outcome(const OutcomeRecord& o) {
+    put_outcome(table(SinkTable::copy_outcomes), o);
+    // Its event came in an earlier batch: of which kind is not known here.
+    if (!leader_index_.contains(o.event.value)) rows_.has_one_click = true;
   }
   void add_order(const OrderRecord& o) {
     const auto [at, fresh] = order_index_.try_emplace(o.key.value, orders_.size());
@@ -385,7 +411,6 @@ class RowsBuilder {
     else
       orders_[at->second] = &o;
     put_state(table(SinkTable::trade_history), o);
-    if (!o.signal.is_nil()) rows_.has_signal_orders = true;
   }
   void add_fill(const Record& r) {
     const FillRecord& f = r.fill;
@@ -439,6 +464,7 @@ class RowsBuilder {
   std::map<Uuid, const LinkHaltRecord*> link_halts_;            // the last of each link
   std::map<std::string, const QuarantineRecord*> quarantines_;  // the last of each
   std::map<std::pair<std::string, std::int64_t>, std::pair<Decimal, std::int64_t>> usd_rates_;
+  std::map<std::tuple<LimitScope, Uuid, std::uint16_t>, const ScopeHaltRecord*> scope_halts_;
 };
 
 void identify(std::string& json, const Record& r) {
@@ -470,6 +496,7 @@ void identify(std::string& json, const Record& r) {
       add_field(json, "link_id", r.quarantine.link.to_text());
       return add_field(json, "symbol", r.quarantine.symbol.view());
     case RecordKind::scope_halt:
+      add_field(json, "scope", to_text(r.scope_halt.scope));
       return add_field(json, "scope_id", r.scope_halt.id.to_text());
   }
 }

@@ -37,6 +37,7 @@ struct SinkTable {
     link_halts,
     quarantines,
     usd_rates,
+    limit_halts,
     positions,
     position_books,
     count
@@ -64,7 +65,7 @@ struct SinkFill {
 struct SinkRows {
   std::array<CopyRows, SinkTable::count> tables;  // positions and books: filled later
   std::vector<SinkFill> fills;                    // in journal order, each once
-  bool has_signal_orders = false;                 // one-click copies may have come about
+  bool has_one_click = false;                     // one-click copies may have come about
 };
 // Of one order, the last record makes the trades row and each one a history row; of one leader
 // event, instrument or switch there is one row, the leader event's with the sum of links_matched.

@@ -133,6 +133,20 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          "INSERT INTO engine.usd_rates SELECT * FROM sink_usd_rates s WHERE NOT EXISTS (SELECT FROM"
          " engine.usd_rates r WHERE r.asset = s.asset AND r.bucket = s.bucket)"
          " ORDER BY asset, bucket ON CONFLICT (asset, bucket) DO NOTHING"},
+    {.name = "sink_limit_halts",
+     .create = "(scope text, scope_id uuid, shard integer, user_id uuid, halted boolean,"
+               " reason text, action text, limit_usd numeric, from_usd numeric,"
+               " profit_usd numeric, at timestamptz)",
+     .upsert =
+         "DELETE FROM engine.limit_halts h USING sink_limit_halts s WHERE h.scope = s.scope"
+         " AND h.scope_id = s.scope_id AND h.shard = s.shard AND NOT s.halted"
+         " AND h.halted_at <= s.at;"
+         "INSERT INTO engine.limit_halts AS h (scope, scope_id, shard, user_id, reason, action,"
+         " limit_usd, from_usd, profit_usd, halted_at) SELECT scope, scope_id, shard, user_id,"
+         " reason, action, limit_usd, from_usd, profit_usd, at FROM sink_limit_halts s"
+         " WHERE halted AND EXISTS (SELECT FROM engine.risk_limits l WHERE l.scope = s.scope"
+         " AND l.scope_id = s.scope_id) ORDER BY scope, scope_id, shard"
+         " ON CONFLICT (scope, scope_id, shard) DO NOTHING"},
     {.name = "sink_positions",
      .create = "(portfolio_id uuid, asset_symbol text, quantity numeric, average_buy_price numeric,"
                " last_updated_at timestamp)",

@@ -155,13 +155,14 @@ std::expected<void, PgError> SinkWriter::write_rows(SinkRows& rows) {
   }
   if (!rows.fills.empty())
     if (auto folded = fold_positions(rows); !folded) return folded;
-  if (!rows.has_signal_orders) return {};
+  if (!rows.has_one_click) return {};
   // A one-click copy that came about is no longer wanted.
   const auto copied = connection_->run(
       "UPDATE public.signal_followers f SET follow_type = 'copied' FROM sink_copy_outcomes o"
       " JOIN engine.leader_events e ON e.id = o.event_id AND e.kind = 'one_click_copy'"
-      " JOIN public.trades t ON t.id = o.trade_id WHERE o.outcome IN ('copied', 'clipped')"
-      " AND f.signal_id = e.signal_id AND f.user_id = t.user_id AND f.follow_type = 'copying'");
+      " JOIN engine.copy_links l ON l.id = o.link_id WHERE o.outcome IN ('copied', 'clipped')"
+      " AND f.signal_id = e.signal_id AND f.user_id = l.follower_user_id"
+      " AND f.follow_type = 'copying'");
   if (!copied) return std::unexpected(copied.error());
   return {};
 }

@@ -361,8 +361,8 @@ void Leader::on_report(const ExecutionReport& report) {
   remember_order(report.order_id.view(), ours);
   if (std::find(symbols_.begin(), symbols_.end(), report.symbol) == symbols_.end())
     symbols_.emplace_back(report.symbol);
-  // What the engine itself traded on a leader's account is not the leader's decision.
-  if (ours) return;
+  // The engine's own resting orders on a leader's account are nobody's to mirror.
+  if (ours && change) return;
   if (change) {
     LeaderEvent event = order_event_of(report.symbol, report.order_id.view(), report.side, *change);
     event.source = EventSource::stream;
@@ -378,6 +378,8 @@ void Leader::on_report(const ExecutionReport& report) {
   if (parts && report.fee_asset.view() == parts->base) event.base_fee = report.fee;
   event.event_time_ns = shared_->from_venue_ms(report.transaction_ms);
   event.received_ns = active_ns_;
+  // Not the leader's own decision: only links that copy chains take it.
+  event.chained = ours;
   pass_on(event);
 }
 
@@ -667,9 +669,9 @@ void Leader::finish_fetch() {
   std::vector<Missed> missed;
   for (const Found& trade : found_) {
     const auto made = made_by_engine_.find(trade.row.order_id.str());
-    if (made != made_by_engine_.end() && made->second) continue;
     LeaderEvent event =
         event_of(trade.symbol, trade.row.order_id.view(), trade.row.trade_id.view());
+    event.chained = made != made_by_engine_.end() && made->second;
     event.side = trade.row.side;
     event.quantity = trade.row.quantity;
     event.price = trade.row.price;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/base/log.hpp"
+#include "persistence/loader_rows.hpp"
 
 namespace oneclick {
 
@@ -35,10 +36,11 @@ bool same_credentials(const Credentials& a, const Credentials& b) {
 Changes::Changes(ChangeTargets targets) : targets_(std::move(targets)) {}
 
 void Changes::expect(std::set<LinkId> links, std::set<AccountId> accounts,
-                     std::set<AccountId> feeds) {
+                     std::set<AccountId> feeds, const std::vector<RiskLimits>& limits) {
   expected_links_ = std::move(links);
   expected_accounts_ = std::move(accounts);
   expected_feeds_ = std::move(feeds);
+  for (const RiskLimits& l : limits) limits_.emplace(l.scope, l.id);
 }
 
 void Changes::push(const Event& event) {
@@ -140,6 +142,14 @@ void Changes::on_symbol_mapping(const SymbolMapping& mapping) {
 }
 
 void Changes::on_risk_limits(const RiskLimits& limits) {
+  const LimitKey key{limits.scope, limits.id};
+  if (limits.removed) {
+    limits_.erase(key);
+    told_limits_.erase(key);
+  } else {
+    limits_.insert(key);
+    told_limits_.insert(key);
+  }
   push(make_event(limits));
 }
 
@@ -156,6 +166,7 @@ void Changes::on_snapshot_begin() {
   told_feeds_.clear();
   told_links_.clear();
   told_api_keys_.clear();
+  told_limits_.clear();
 }
 
 void Changes::on_snapshot_end() {
@@ -166,17 +177,29 @@ void Changes::on_snapshot_end() {
   for (const AccountId id : not_told(expected_feeds_, told_feeds_)) on_feed_removed(id);
   for (const AccountId id : not_told(expected_accounts_, told_accounts_)) on_account_removed(id);
   for (const ApiKeyId id : not_told(api_keys_, told_api_keys_)) on_api_key_removed(id);
+  for (const auto& [scope, id] : not_told(limits_, told_limits_)) {
+    RiskLimits gone{};
+    gone.scope = scope;
+    gone.id = id;
+    gone.removed = true;
+    on_risk_limits(gone);
+  }
   expected_links_.clear();
   expected_feeds_.clear();
   expected_accounts_.clear();
   log_info("configuration loaded", {{"accounts", accounts_.size()},
                                     {"links", links_.size()},
                                     {"feeds", feeds_.size()},
+                                    {"risk_limits", limits_.size()},
                                     {"api_keys", api_keys_.size()}});
   targets_.loaded();
 }
 
 void Changes::on_invalid(std::string_view table, std::string_view row, std::string_view problem) {
+  // What it limited goes on being limited.
+  if (table == "engine.risk_limits")
+    if (const auto l = removed_limits(row); l && limits_.contains({l->scope, l->id}))
+      told_limits_.emplace(l->scope, l->id);
   log_error("row not taken", {{"table", table}, {"row", row}, {"problem", problem}});
 }
 

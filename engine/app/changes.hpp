@@ -9,6 +9,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/domain/port.hpp"
 
@@ -33,7 +35,8 @@ class Changes final : public ChangeSink {
   explicit Changes(ChangeTargets targets);
 
   // What the cores hold after recovery; what the first snapshot does not tell again is removed.
-  void expect(std::set<LinkId> links, std::set<AccountId> accounts, std::set<AccountId> feeds);
+  void expect(std::set<LinkId> links, std::set<AccountId> accounts, std::set<AccountId> feeds,
+              const std::vector<RiskLimits>& limits);
 
   void on_account(const Account& account, const Credentials& credentials) override;
   void on_account_removed(AccountId id) override;
@@ -57,6 +60,7 @@ class Changes final : public ChangeSink {
   void stop() { stopping_ = true; }
 
  private:
+  using LimitKey = std::pair<LimitScope, Uuid>;
   struct KnownAccount {
     Account account;
     Credentials credentials;
@@ -73,10 +77,12 @@ class Changes final : public ChangeSink {
   std::map<AccountId, LeaderFeed> feeds_;
   std::set<AccountId> accounts_with_links_;
   std::set<ApiKeyId> api_keys_;
+  std::set<LimitKey> limits_;
   // Told since the snapshot began.
   std::set<AccountId> told_accounts_, told_feeds_;
   std::set<LinkId> told_links_;
   std::set<ApiKeyId> told_api_keys_;
+  std::set<LimitKey> told_limits_;
   // Held by the cores from before and not told yet.
   std::set<AccountId> expected_accounts_, expected_feeds_;
   std::set<LinkId> expected_links_;

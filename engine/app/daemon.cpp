@@ -311,11 +311,13 @@ void Daemon::note_refusal(const ingress::Refusal& refusal) {
 Daemon::Started Daemon::load_configuration() {
   std::set<LinkId> links;
   std::set<AccountId> accounts, feeds;
+  std::vector<RiskLimits> limits;
   for (const auto& host : hosts_) {
     const Core& core = host->recovered_core();
     for (const LinkId id : core.link_ids()) links.insert(id);
     for (const AccountId id : core.account_ids()) accounts.insert(id);
     for (const AccountId id : core.feed_ids()) feeds.insert(id);
+    for (const RiskLimits& l : core.risk_limits()) limits.push_back(l);
   }
   auto keys = read_master_keys(config_.vault.master_key_file);
   if (!keys)
@@ -332,7 +334,7 @@ Daemon::Started Daemon::load_configuration() {
   for (const auto& host : hosts_) host->start();
   start_threads();
   changes_ = std::make_unique<Changes>(change_targets());
-  changes_->expect(std::move(links), std::move(accounts), std::move(feeds));
+  changes_->expect(std::move(links), std::move(accounts), std::move(feeds), limits);
   loader_ = PgLoader::start({.database_url = config_.database_url, .master_keys = std::move(*keys)},
                             *changes_, metrics_);
   start_redis();

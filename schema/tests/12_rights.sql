@@ -86,6 +86,8 @@ INSERT INTO expected VALUES
   ('engine.kill_switches', 'SIU', 'SIUD', 'S'),
   ('engine.link_halts', 'SID', 'S', 'S'),
   ('engine.quarantines', 'SIU', 'S', 'S'),
+  ('engine.limit_halts', 'SID', 'S', 'S'),
+  ('engine.risk_limits', 'S', 'SIUD', 'S'),
   ('engine.leader_events', 'SIU', 'S', 'S'),
   ('engine.leader_feeds', 'S', 'SIUD', 'S'),
   ('engine.market_data_monthly', 'S', 'S', 'S'),

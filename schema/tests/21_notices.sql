@@ -1,6 +1,6 @@
 -- What followers are told: copies, skips worth knowing, stops; once, and as they want it.
 BEGIN;
-SELECT plan(63);
+SELECT plan(65);
 
 CREATE FUNCTION pg_temp.u(n integer) RETURNS uuid LANGUAGE sql AS $$
   SELECT ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid $$;
@@ -165,6 +165,23 @@ INSERT INTO engine.link_halts (link_id, follower_user_id, reason, action, limit_
   VALUES (pg_temp.u(102), pg_temp.u(2), 'drawdown', 'halt', 100, 30, -71.5, '2100-01-01 10:00:00+00');
 SELECT is(pg_temp.told(), 2::bigint, 'once');
 SELECT lives_ok('INSERT INTO engine.link_halts SELECT * FROM engine.link_halts WHERE false', 'no halt is no news');
+
+-- Stops: limits over more than one link
+DELETE FROM notifications;
+INSERT INTO engine.risk_limits (scope, scope_id) VALUES ('account', pg_temp.u(900)), ('leader', pg_temp.u(3)),
+  ('channel', pg_temp.u(901));
+INSERT INTO engine.limit_halts (scope, scope_id, shard, user_id, reason, action, limit_usd, from_usd, profit_usd,
+    halted_at) VALUES
+  ('account', pg_temp.u(900), 0, pg_temp.u(2), 'account_drawdown', 'close', 100, 30, -71.5, '2100-01-01 10:00:00+00'),
+  ('leader', pg_temp.u(3), 0, pg_temp.u(3), 'leader_drawdown', 'halt', 100, 0, -100, '2100-01-01 10:00:00+00'),
+  ('channel', pg_temp.u(901), 0, NULL, 'leader_drawdown', 'halt', 100, 0, -100, '2100-01-01 10:00:00+00');
+SELECT results_eq('SELECT user_id, message, data->>''topic'' FROM notifications ORDER BY user_id',
+  $$VALUES (pg_temp.u(2), 'A loss of 101.5 USD reached the limit of 100 USD over all copies of one account. '
+      || 'Everything they held is being sold.', 'copy_stopped'), (pg_temp.u(3), 'A loss of 100 USD reached the limit '
+      || 'of 100 USD over all followers. What they hold is kept, and still sold when the leader sells.',
+      'copy_stopped')$$, 'an account, and a leader''s followers');
+DELETE FROM engine.risk_limits;
+SELECT is_empty('SELECT FROM engine.limit_halts', 'without the limit nothing is stopped by it');
 
 -- Stops: switches
 DELETE FROM notifications;

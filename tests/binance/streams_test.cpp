@@ -103,12 +103,14 @@ TEST_F(LeaderTest, FeesInOtherAssetsAreNotBaseFees) {
   EXPECT_TRUE(sink.fills()[0].base_fee.is_zero());
 }
 
-TEST_F(LeaderTest, WhatTheEngineTradedIsNotTheLeadersDecision) {
+TEST_F(LeaderTest, WhatTheEngineTradedIsToldAsChained) {
   start_up(venue.config());
   venue.push_trade("leader", client_id(key(1)), "41", "FILLED", "1", "1");
   venue.push_trade("leader", "web_1", "42", "FILLED", "1", "1");
-  ASSERT_TRUE(run_until([&] { return !sink.fills().empty(); }));
-  EXPECT_EQ(fill_ids(), std::vector<std::string>{"42"});
+  ASSERT_TRUE(run_until([&] { return sink.fills().size() == 2; }));
+  EXPECT_EQ(fill_ids(), (std::vector<std::string>{"41", "42"}));
+  EXPECT_TRUE(sink.fills()[0].chained);
+  EXPECT_FALSE(sink.fills()[1].chained);
 }
 
 TEST_F(LeaderTest, FetchesWhatWasMissedBeforeItTellsWhatCameAfter) {
@@ -131,9 +133,13 @@ TEST_F(LeaderTest, FetchesWhatWasMissedBeforeItTellsWhatCameAfter) {
     return history(a);
   };
   venue.cut_all();
-  ASSERT_TRUE(run_until([&] { return sink.fills().size() == 5; }));
+  ASSERT_TRUE(run_until([&] { return sink.fills().size() == 6; }));
   settle();
   EXPECT_EQ(fill_ids(), (std::vector<std::string>{"1", "2", "3", "4", "9"}));
+  EXPECT_EQ(sink.fills()[4].id, fill_event_id(Venue::binance, account_id(1), "88", "5"));
+  std::string chained;
+  for (const LeaderEvent& e : sink.fills()) chained += e.chained ? '1' : '0';
+  EXPECT_EQ(chained, "000010");
   EXPECT_EQ(sink.fills()[1].source, EventSource::rest);
   EXPECT_EQ(sink.fills()[1].base_fee, Decimal::of("0.001"));
   EXPECT_TRUE(stream->up());

@@ -238,6 +238,119 @@ TEST_F(LoaderTest, AnEarlierTransactionThatCommitsLateIsNotMissed) {
   EXPECT_EQ(changes_.state().calls, calls + 1) << "what had taken effect already is not told again";
 }
 
+TEST_F(LoaderTest, AChainThatComesBackOrIsTooLongIsRefusedWhicheverLinkCameLast) {
+  make_users(*query_, 4, 4);
+  for (std::uint64_t n = 4; n < 8; ++n) seal_account(n);
+  // Link n is follower n's; where it leads from is whom it copies.
+  const auto follow = [&](std::uint64_t follower, std::uint64_t leader, bool chain) {
+    sql(
+        fmt::format("INSERT INTO engine.copy_links (id, follower_user_id, follower_exchange_id,"
+                    " leader_user_id, chain) VALUES ('{}', '{}', '{}', '{}', {})",
+                    link(follower).to_text(), user(follower).to_text(), account(follower).to_text(),
+                    user(leader).to_text(), chain));
+  };
+  const auto refused = [&](std::size_t count) {
+    return soon([&](const State& s) { return s.invalid.size() >= count; });
+  };
+  follow(1, 0, true);
+  follow(2, 1, true);
+  start();
+  follow(3, 2, true);
+  follow(4, 3, true);
+  ASSERT_TRUE(soon([](const State& s) { return s.links.size() == 4; }));
+  EXPECT_TRUE(changes_.state().links.at(link_id(4)).chain);
+  follow(5, 4, true);
+  ASSERT_TRUE(refused(1));
+  EXPECT_EQ(changes_.state().invalid[0],
+            fmt::format("engine.copy_links {4} chain: true, which makes a chain of 5 links ({0},"
+                        " {1}, {2}, {3}, {4}); allowed: 4 links",
+                        link_id(1), link_id(2), link_id(3), link_id(4), link_id(5)));
+  follow(0, 4, true);  // closes the ring
+  ASSERT_TRUE(refused(2));
+  EXPECT_EQ(
+      changes_.state().invalid[1],
+      fmt::format("engine.copy_links {0} chain: true, which leads back to leader {5} over"
+                  " links {1}, {2}, {3}, {4}; allowed: chains that do not come back",
+                  link_id(0), link_id(1), link_id(2), link_id(3), link_id(4), user(4).to_text()));
+  EXPECT_EQ(changes_.state().links.size(), 4U);
+  // In front, too: what makes the chain too long need not be its end.
+  follow(7, 6, false);
+  ASSERT_TRUE(soon([](const State& s) { return s.links.contains(link_id(7)); }))
+      << "others are no part of a chain";
+  sql(fmt::format("UPDATE engine.copy_links SET leader_user_id = '{}' WHERE id = '{}'",
+                  user(7).to_text(), link_id(0)));
+  ASSERT_TRUE(refused(3));
+  EXPECT_NE(changes_.state().invalid[2].find("a chain of 5 links (" + link_id(0)),
+            std::string::npos);
+  // A link in the middle that chains no more breaks it: what was refused is taken.
+  sql(fmt::format("UPDATE engine.copy_links SET chain = false WHERE id = '{}'", link_id(2)));
+  ASSERT_TRUE(soon([](const State& s) {
+    return s.links.contains(link_id(0)) && s.links.contains(link_id(5)) && s.links.size() == 7;
+  }));
+  // And it cannot come back. It is in force no more.
+  sql(fmt::format("UPDATE engine.copy_links SET chain = true WHERE id = '{}'", link_id(2)));
+  ASSERT_TRUE(soon([](const State& s) { return !s.links.contains(link_id(2)); }));
+  // A new loader reads all at once, in the order in which links were made.
+  loader_.reset();
+  start();
+  ASSERT_TRUE(soon([](const State& s) { return s.snapshots == 2; }));
+  const State anew = changes_.state();
+  EXPECT_EQ(anew.links.size(), 5U);
+  EXPECT_TRUE(anew.links.at(link_id(2)).chain);
+  EXPECT_FALSE(anew.links.contains(link_id(0)) || anew.links.contains(link_id(5)));
+}
+
+TEST_F(LoaderTest, LimitsOverAccountsLeadersAndChannelsAreFollowed) {
+  const std::string of_account = "account " + account(1).to_text();
+  const std::string of_leader = "leader " + user(0).to_text();
+  sql(
+      fmt::format("INSERT INTO engine.risk_limits VALUES ('account', '{}', 100.5, 200, 3, 4, 500,"
+                  " 60.25, 70, 'peak', 'close', 8)",
+                  account(1).to_text()));
+  start();
+  const RiskLimits l = changes_.state().limits.at(of_account);
+  EXPECT_EQ(l.scope, LimitScope::account);
+  EXPECT_EQ(l.id, account(1).value);
+  EXPECT_EQ(l.order_notional_max, Decimal::of("100.5"));
+  EXPECT_EQ(l.position_notional_max, Decimal::of("200"));
+  EXPECT_EQ(l.positions_max, 3);
+  EXPECT_EQ(l.entries_per_minute_max, 4);
+  EXPECT_EQ(l.exposure_usd_max, Decimal::of("500"));
+  EXPECT_EQ(l.daily_loss_usd_max, Decimal::of("60.25"));
+  EXPECT_EQ(l.drawdown_usd_max, Decimal::of("70"));
+  EXPECT_EQ(l.drawdown_from, DrawdownFrom::peak);
+  EXPECT_EQ(l.drawdown_action, DrawdownAction::close);
+  EXPECT_EQ(l.risk_epoch, 8);
+  sql(
+      fmt::format("INSERT INTO engine.risk_limits (scope, scope_id, positions_max) VALUES"
+                  " ('leader', '{}', 9), ('channel', '{}', 10)",
+                  user(0).to_text(), channel_));
+  ASSERT_TRUE(soon([](const State& s) { return s.limits.size() == 3; }));
+  EXPECT_EQ(changes_.state().limits.at(of_leader).positions_max, 9);
+  EXPECT_TRUE(changes_.state().limits.at(of_leader).drawdown_usd_max.is_zero()) << "NULL is none";
+  sql("UPDATE engine.risk_limits SET positions_max = 2, risk_epoch = 9 WHERE scope = 'account'");
+  ASSERT_TRUE(soon([&](const State& s) {
+    return s.limits.at(of_account).positions_max == 2 && s.limits.at(of_account).risk_epoch == 9;
+  }));
+  // Another id: the one before is limited no more.
+  sql(fmt::format("UPDATE engine.risk_limits SET scope_id = '{}' WHERE scope = 'account'",
+                  account(2).to_text()));
+  ASSERT_TRUE(soon([&](const State& s) {
+    return !s.limits.contains(of_account) && s.limits.contains("account " + account(2).to_text());
+  }));
+  // A row that does not hold, from before the check was there, takes no limit away.
+  sql("ALTER TABLE engine.risk_limits DROP CONSTRAINT risk_limits_exposure_usd_max_check;"
+      "UPDATE engine.risk_limits SET exposure_usd_max = 'NaN' WHERE scope = 'leader'");
+  ASSERT_TRUE(soon([](const State& s) { return !s.invalid.empty(); }));
+  EXPECT_NE(changes_.state().invalid[0].find("exposure_usd_max: NaN; allowed: a number"),
+            std::string::npos)
+      << changes_.state().invalid[0];
+  EXPECT_EQ(changes_.state().limits.at(of_leader).positions_max, 9);
+  sql("DELETE FROM engine.risk_limits WHERE scope <> 'account'");
+  ASSERT_TRUE(soon([](const State& s) { return s.limits.size() == 1; }));
+  EXPECT_EQ(changes_.state().snapshots, 1);
+}
+
 TEST_F(LoaderTest, AnEmptiedTableIsReadAgain) {
   add_link(1);
   start();
@@ -529,8 +642,6 @@ TEST_F(LoaderTest, EachBadRowGetsItsErrorAndNothingElseChanges) {
   const std::vector<BadRow> table = {
       {"style", bad_link("entry_style", "'mirror'"),
        "entry_style: mirror; allowed: capped, market"},
-      {"chain", bad_link("chain", "true"), "chain: true; allowed: false"},
-      {"sync", bad_link("sync_on_subscribe", "true"), "sync_on_subscribe: true; allowed: false"},
       {"symbols", bad_link("symbols", "'{BTCUSDT}'"), "symbols: BTCUSDT; allowed: BASE/QUOTE"},
       {"symbol case", bad_link("symbols", "'{btc/usdt}'"),
        "symbols: btc/usdt; allowed: BASE/QUOTE"},

@@ -43,7 +43,8 @@ TEST(Schema, EngineTablesAreThere) {
   for (const char* table :
        {"audit_chain", "change_cursors", "change_log", "copy_links", "copy_outcomes",
         "external_fills", "instruments", "kill_switches", "leader_events", "leader_feeds",
-        "link_halts", "migrations", "quarantines", "sink_offsets", "sink_rejects", "symbol_map"})
+        "limit_halts", "link_halts", "migrations", "quarantines", "risk_limits", "sink_offsets",
+        "sink_rejects", "symbol_map"})
     EXPECT_EQ(std::ranges::count(tables, table), 1) << table;
   EXPECT_EQ(row_text(query,
                      "SELECT count(*) FROM information_schema.columns WHERE"

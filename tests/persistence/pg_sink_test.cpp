@@ -250,6 +250,59 @@ TEST_F(SinkTest, ASignalFromIngressGetsTheRowItsOrdersReferTo) {
   EXPECT_EQ(row_text(query, "SELECT count(*) FROM engine.sink_rejects"), "0");
 }
 
+// However the records fall into batches: an event, its outcome and its order may be in one each.
+TEST_F(SinkTest, AOneClickCopyThatCameAboutIsCopied) {
+  ONECLICK_NEEDS_POSTGRES();
+  open_journal();
+  Record asked = leader_record(1, 1);
+  asked.leader_event.event.kind = LeaderEventKind::one_click_copy;
+  asked.leader_event.event.signal = id_of<SignalId>(6, 1);
+  append(asked);
+  append(outcome_record(1, 1));
+  Record order = order_record(1, 1, 0, OrderStatus::pending, {});
+  order.order.signal = id_of<SignalId>(6, 1);
+  append(order);
+  asked.leader_event.event.id = event_id(2);
+  append(asked);
+  Record skipped = outcome_record(2, 2);
+  skipped.outcome.outcome = Outcome::skipped;
+  skipped.outcome.reason = Reason::balance;
+  skipped.outcome.order = {};
+  append(skipped);
+  // Another event with the same signal is no copy that somebody asked for.
+  asked.leader_event.event.id = event_id(3);
+  asked.leader_event.event.kind = LeaderEventKind::signal_published;
+  append(asked);
+  last_ = append(outcome_record(3, 3));
+  for (const std::size_t batch : {1U, 2U, 5'000U}) {
+    SCOPED_TRACE(batch);
+    const std::string url = PgServer::fresh_database();
+    PgQuery query = open_query(url);
+    make_users(query, 4);
+    run(query, fmt::format("INSERT INTO trading_signals (id, creator_id, asset_symbol, status)"
+                           " VALUES ('{}', '{}', 'BTC/USDT', 'active')",
+                           id_of<SignalId>(6, 1).to_text(), user(0).to_text()));
+    for (std::uint64_t n = 1; n < 4; ++n)
+      run(query,
+          fmt::format("INSERT INTO engine.copy_links (id, follower_user_id,"
+                      " follower_exchange_id, leader_user_id) VALUES ('{}', '{}', '{}',"
+                      " '{}'); INSERT INTO signal_followers (signal_id, user_id,"
+                      " follow_type) VALUES ('{}', '{}', 'copying');"
+                      " DELETE FROM engine.change_log",
+                      link(n).to_text(), user(n).to_text(), account(n).to_text(), user(0).to_text(),
+                      id_of<SignalId>(6, 1).to_text(), user(n).to_text()));
+    auto sink = start_sink(url, 0, batch);
+    ASSERT_TRUE(sink->drain(last_, drain_ns));
+    EXPECT_EQ(row_text(query,
+                       "SELECT string_agg(follow_type::text, ' ' ORDER BY user_id)"
+                       " FROM signal_followers"),
+              "copied copying copying");
+    EXPECT_EQ(row_text(query, "SELECT followers_count, copies_count FROM trading_signals"), "3|1");
+    EXPECT_EQ(row_text(query, "SELECT count(*) FROM engine.change_log"), "0")
+        << "what the engine wrote is no news to it";
+  }
+}
+
 TEST_F(SinkTest, OneEventOfTwoShardsIsOneRowWithTheSum) {
   ONECLICK_NEEDS_POSTGRES();
   const std::string url = PgServer::fresh_database();
@@ -320,6 +373,57 @@ TEST_F(SinkTest, ExternalFillsInstrumentsAndSwitchesHaveOneRowEach) {
                      " WHERE table_name = 'kill_switches'"),
             "0")
       << "what the engine wrote is no news to it";
+}
+
+TEST_F(SinkTest, WhatALimitStoppedHasARowUntilItIsReleased) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 2);
+  run(query, fmt::format("INSERT INTO engine.risk_limits (scope, scope_id, drawdown_usd_max) VALUES"
+                         " ('account', '{}', 50), ('leader', '{}', 100)",
+                         account(1).to_text(), user(0).to_text()));
+  open_journal();
+  Record halt = blank(RecordKind::scope_halt);
+  halt.scope_halt = {.scope = LimitScope::account,
+                     .halted = true,
+                     .reason = Reason::account_drawdown,
+                     .action = DrawdownAction::close,
+                     .shard = 0,
+                     .id = account(1).value,
+                     .user = user(1),
+                     .risk_epoch = 0,
+                     .limit_usd = Decimal::of("50"),
+                     .from_usd = Decimal::of("10"),
+                     .profit_usd = Decimal::of("-41.5"),
+                     .time_ns = halt.time_ns};
+  append(halt);
+  halt.scope_halt.scope = LimitScope::leader;
+  halt.scope_halt.reason = Reason::leader_drawdown;
+  halt.scope_halt.action = DrawdownAction::halt;
+  halt.scope_halt.id = halt.scope_halt.user.value = user(0).value;
+  append(halt);
+  halt.scope_halt.shard = 1;
+  append(halt);
+  halt.scope_halt.id = user(3).value;  // whose limit is gone meanwhile
+  last_ = append(halt);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_EQ(row_text(query,
+                     "SELECT string_agg(concat_ws(' ', scope, shard, reason, action, limit_usd,"
+                     " from_usd, profit_usd), ',' ORDER BY scope, shard) FROM engine.limit_halts"),
+            "account 0 account_drawdown close 50.00000000 10.00000000 -41.50000000,"
+            "leader 0 leader_drawdown halt 50.00000000 10.00000000 -41.50000000,"
+            "leader 1 leader_drawdown halt 50.00000000 10.00000000 -41.50000000");
+  EXPECT_EQ(row_text(query, "SELECT count(*) FROM engine.sink_rejects"), "0");
+  halt.scope_halt.id = user(0).value;
+  halt.scope_halt.halted = false;
+  last_ = append(halt);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  EXPECT_EQ(row_text(query,
+                     "SELECT string_agg(concat_ws(' ', scope, shard), ',' ORDER BY scope)"
+                     " FROM engine.limit_halts"),
+            "account 0,leader 0");
 }
 
 TEST_F(SinkTest, EveryRecordOnceThroughKilledConnectionsAndRestarts) {

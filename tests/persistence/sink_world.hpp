@@ -81,8 +81,8 @@ inline std::string row_text(PgQuery& query, const std::string& sql) {
 }
 
 // Users 0..count-1 with one account and one portfolio each; user 0 leads.
-inline void make_users(PgQuery& query, int count) {
-  for (int n = 0; n < count; ++n) {
+inline void make_users(PgQuery& query, int count, int first = 0) {
+  for (int n = first; n < first + count; ++n) {
     const auto i = static_cast<std::uint64_t>(n);
     run(query,
         fmt::format("INSERT INTO users (id, email, username, password_hash, account_status) VALUES"
