@@ -199,6 +199,7 @@ std::string state_response(const OrderRecord& o) {
   add_field(json, "source", text_of(o.source));
   add_field(json, "order_id", o.venue_order_id.view());
   if (o.unknown) add_plain(json, "unknown", "true");
+  if (o.alarm) add_plain(json, "alarm", "true");
   if (o.reason != Reason::none) add_field(json, "reason", to_text(o.reason));
   if (o.venue_code != 0) add_plain(json, "code", fmt::format("{}", o.venue_code));
   add_field(json, "message", o.message.view());

@@ -71,6 +71,9 @@ Daemon::Daemon(const Config& config)
 Daemon::Gauges::Gauges(Metrics& m)
     : unknown_orders(m.gauge("unknown_orders", "Orders in flight that are not known either way.")),
       quarantined_links(m.gauge("quarantined_links", "Copy links set aside.")),
+      exits_in_alarm(m.gauge("exits_in_alarm",
+                             "Exits and protective orders that engine.exit_alarm_attempts attempts "
+                             "in a row did not place.")),
       kill_switch_active(m.gauge("kill_switch_active", "Kill switches that are on.")),
       accounts(m.gauge("accounts", "Follower accounts known to the shards.")),
       accounts_reconciled(m.gauge("accounts_reconciled", "Of them, compared with their venue.")),
@@ -471,11 +474,12 @@ std::vector<std::string> Daemon::not_ready() const {
 
 void Daemon::publish_gauges() {
   const std::int64_t now = clock_.now_ns();
-  std::size_t unknown = 0, quarantined = 0, accounts = 0, reconciled = 0, links = 0;
+  std::size_t unknown = 0, quarantined = 0, alarms = 0, accounts = 0, reconciled = 0, links = 0;
   for (std::size_t i = 0; i < hosts_.size(); ++i) {
     const ShardStatus& s = hosts_[i]->shard().status();
     unknown += s.orders_unknown;
     quarantined += s.quarantined_links;
+    alarms += s.exits_in_alarm;
     accounts += s.accounts;
     reconciled += s.accounts_reconciled;
     links += s.links;
@@ -483,6 +487,7 @@ void Daemon::publish_gauges() {
   }
   gauges_.unknown_orders.set(static_cast<double>(unknown));
   gauges_.quarantined_links.set(static_cast<double>(quarantined));
+  gauges_.exits_in_alarm.set(static_cast<double>(alarms));
   gauges_.kill_switch_active.set(static_cast<double>(kill_board_.active().size()));
   gauges_.accounts.set(static_cast<double>(accounts));
   gauges_.accounts_reconciled.set(static_cast<double>(reconciled));

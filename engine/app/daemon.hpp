@@ -77,8 +77,9 @@ class Daemon {
   // Refreshed from the shards by publish_gauges().
   struct Gauges {
     explicit Gauges(Metrics& metrics);
-    Gauge &unknown_orders, &quarantined_links, &kill_switch_active, &accounts, &accounts_reconciled,
-        &links, &reconcile_age, &leader_feeds, &leader_feeds_up, &last_reload_successful;
+    Gauge &unknown_orders, &quarantined_links, &exits_in_alarm, &kill_switch_active, &accounts,
+        &accounts_reconciled, &links, &reconcile_age, &leader_feeds, &leader_feeds_up,
+        &last_reload_successful;
   };
 
   const Config config_;

@@ -101,13 +101,14 @@ std::expected<void, std::string> Bot::open() {
 
 std::expected<void, std::string> Bot::publish(const std::string& symbol,
                                               const std::string& signal_type,
-                                              const std::string& quantity) {
+                                              const std::string& quantity,
+                                              const std::string& more) {
   if (!is_open_) return std::unexpected("connection closed: " + closed_because_);
   messages_.clear();
   const std::string id = random_uuid().to_text();
   client_->send_text(fmt::format(
-      R"({{"op":"signal","id":"{}","channel_id":"{}","signal_type":"{}","asset_symbol":"{}","quantity_suggestion":"{}"}})",
-      id, channel_.to_text(), signal_type, symbol, quantity));
+      R"({{"op":"signal","id":"{}","channel_id":"{}","signal_type":"{}","asset_symbol":"{}","quantity_suggestion":"{}"{}}})",
+      id, channel_.to_text(), signal_type, symbol, quantity, more));
   static_cast<void>(wait_until([this] { return !messages_.empty() || !is_open_; }));
   if (messages_.empty()) return std::unexpected("no acknowledgement");
   if (messages_.front().find("\"accepted\"") == std::string::npos)

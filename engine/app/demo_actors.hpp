@@ -47,10 +47,12 @@ class Bot {
       std::string token, const World& world);
   // Waits until the connection is open. Error: why it is not.
   [[nodiscard]] std::expected<void, std::string> open();
-  // Publishes a signal and waits for its acknowledgement. Error: the answer that was not one.
+  // Publishes a signal and waits for its acknowledgement. `more`: further members of the message.
+  // Error: the answer that was not an acknowledgement.
   [[nodiscard]] std::expected<void, std::string> publish(const std::string& symbol,
                                                          const std::string& signal_type,
-                                                         const std::string& quantity);
+                                                         const std::string& quantity,
+                                                         const std::string& more = "");
 
  private:
   // Runs the reactor until the condition holds.

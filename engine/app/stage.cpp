@@ -217,7 +217,7 @@ Stage::Done Stage::wait_ready(std::int64_t timeout_ns) {
   return failed("daemon not ready: " + last, last_lines(daemon_log(), 3'000));
 }
 
-Stage::Done Stage::wait_quiet(std::int64_t timeout_ns) {
+Stage::Done Stage::wait_quiet(std::int64_t timeout_ns, int resting) {
   auto database = PgQuery::connect(database_url_);
   if (!database) return failed("database", database.error());
   std::string last;
@@ -234,7 +234,7 @@ Stage::Done Stage::wait_quiet(std::int64_t timeout_ns) {
     last = fmt::format(
         "{} links matched, {} outcomes, {} orders pending, {} records not yet in the database",
         r[0].value_or(""), r[1].value_or(""), r[2].value_or(""), lag.value_or(-1));
-    if (r[0] != r[1] || r[2] != "0" || lag != 0.0) {
+    if (r[0] != r[1] || r[2] != std::to_string(resting) || lag != 0.0) {
       quiet_since_ns = 0;
       return false;
     }

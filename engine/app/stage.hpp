@@ -46,8 +46,9 @@ class Stage {
   [[nodiscard]] Done start_exchange();
   [[nodiscard]] Done start_daemon();
   [[nodiscard]] Done wait_ready(std::int64_t timeout_ns);  // /readyz and all accounts reconciled
-  // Until every event has its outcomes, no order is pending and the sink has caught up.
-  [[nodiscard]] Done wait_quiet(std::int64_t timeout_ns);
+  // Until every event has its outcomes, no order is pending but `resting` that stay at the
+  // exchange, and the sink has caught up.
+  [[nodiscard]] Done wait_quiet(std::int64_t timeout_ns, int resting = 0);
   void kill_daemon();                                                     // SIGKILL, waited for
   [[nodiscard]] std::optional<int> stop_daemon(std::int64_t timeout_ns);  // SIGTERM; its exit code
 

@@ -179,6 +179,7 @@ constexpr std::pair<const char*, const char*> figures[] = {
     {"leader_feeds_up", "leader_feeds_up"},
     {"unknown_orders", "unknown_orders"},
     {"quarantined_links", "quarantined_links"},
+    {"exits_in_alarm", "exits_in_alarm"},
     {"kill_switches", "kill_switch_active"},
     {"sink_lag_records", "sink_lag_records"},
     {"sink_lag_seconds", "sink_lag_seconds"}};

@@ -170,7 +170,20 @@ Core::Counts Core::counts() const {
   c.leader_events_remembered = t.seen_count;
   c.ignored_events = t.ignored_events;
   c.exit_alarms = t.exit_alarms;
+  c.exits_in_alarm = t.exits_in_alarm;
   return c;
+}
+
+std::size_t Core::orders_in_flight() const {
+  const Tables& t = state_->tables;
+  std::size_t resting = 0;
+  for (Index i = 0; i < t.orders.size(); ++i) {
+    const Order& o = t.orders[i];
+    const bool stays =
+        o.protects || (o.mirror != none && t.mirrors[o.mirror].stage == MirrorStage::resting);
+    resting += o.life == Life::working && stays && !o.cancelling;
+  }
+  return t.orders_open - resting;
 }
 
 std::vector<LinkId> Core::link_ids() const {

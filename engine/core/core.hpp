@@ -52,9 +52,13 @@ class Core {
 
   struct Counts {
     std::size_t links, accounts, accounts_reconciled, orders_open, orders_unknown,
-        quarantined_links, kill_switches, leader_events_remembered, ignored_events, exit_alarms;
+        quarantined_links, kill_switches, leader_events_remembered, ignored_events;
+    std::size_t exit_alarms;     // since the state began
+    std::size_t exits_in_alarm;  // now
   };
   [[nodiscard]] Counts counts() const;
+  // Open orders but those that rest at the venue for as long as it takes: what a drain waits for.
+  [[nodiscard]] std::size_t orders_in_flight() const;
   [[nodiscard]] std::vector<LinkId> link_ids() const;  // in order of arrival
   [[nodiscard]] std::vector<AccountId> account_ids() const;
   [[nodiscard]] std::vector<AccountId> feed_ids() const;

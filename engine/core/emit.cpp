@@ -72,8 +72,7 @@ void emit_order(Step& s, Order& order, UpdateSource source, const Text<95>* mess
   o.side = order.side;
   o.type = order.type;
   o.unknown = order.life == Life::unknown;
-  o.alarm = order.is_exit && s.t.settings.exit_alarm_attempts > 0 &&
-            order.tries >= s.t.settings.exit_alarm_attempts;
+  o.alarm = s.t.is_in_alarm(order);
   o.reason = order.reason;
   o.venue_code = order.venue_code;
   o.source = source;

@@ -120,8 +120,14 @@ void postpone_exit(Step& s, Index order) {
   Order& o = s.t.orders[order];
   const int per_minute = std::max(1, s.t.settings.exit_attempts_per_minute);
   const int slowdowns = std::clamp(o.tries - per_minute, 0, slowdowns_max);
+  const bool before = s.t.is_in_alarm(o);
   if (o.tries < tries_max) ++o.tries;
-  if (o.tries == s.t.settings.exit_alarm_attempts) ++s.t.exit_alarms;
+  if (!before && s.t.is_in_alarm(o)) {
+    ++s.t.exit_alarms;
+    ++s.t.exits_in_alarm;
+    // What has no key yet says so with its first row.
+    if (o.keyed) emit_order(s, o, UpdateSource::gate, nullptr);
+  }
   s.t.set_deadline(order, s.now_ns + ((minute_ns / per_minute) << slowdowns));
 }
 

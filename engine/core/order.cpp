@@ -59,8 +59,10 @@ void watch(Step& s, Index order) {
 // The venue has it: what was doubtful is not any more.
 void become_working(Step& s, Index order) {
   Order& o = s.t.orders[order];
+  const bool alarmed = s.t.is_in_alarm(o);
   o.seen = true;
   o.absent_answers = 0;
+  if (alarmed && !s.t.is_in_alarm(o)) --s.t.exits_in_alarm;
   if (o.life == Life::working || o.life == Life::settling) return;
   set_life(s.t, o, Life::working);
   o.delay_ns = s.t.settings.query_interval_ns;

@@ -489,6 +489,7 @@ void on_kill_switch(Step& s, const KillSwitch& kill) {
 
 void on_fence(Step& s, const CoreSettings& settings) {
   s.t.settings = settings;
+  s.t.count_orders();  // from so many attempts on an exit is in alarm
   for (AccountEntry& a : s.t.accounts) a.reconciled = false;
   fence_orders(s);
 }

@@ -446,6 +446,7 @@ void Tables::list_order(Index order) {
   h.first_order = order;
   ++links[o.link].open_orders;
   ++orders_open;
+  exits_in_alarm += is_in_alarm(o);
 }
 
 void Tables::unlist_order(Index order) {
@@ -458,6 +459,25 @@ void Tables::unlist_order(Index order) {
   *at = o.next_in_holding;
   o.next_in_account = o.next_in_holding = none;
   --orders_open;
+  exits_in_alarm -= is_in_alarm(o);
+}
+
+bool Tables::is_in_alarm(const Order& o) const {
+  if (!o.is_exit || (o.protects && o.seen)) return false;
+  return settings.exit_alarm_attempts > 0 && o.tries >= settings.exit_alarm_attempts;
+}
+
+void Tables::count_orders() {
+  orders_open = orders_unknown = exits_in_alarm = 0;
+  for (Index i = 0; i < orders.size(); ++i) {
+    const Order& o = orders[i];
+    if (o.life == Life::free) continue;
+    // Ended ones are listed until their outcome is told; then they are kept for late fills or gone.
+    const bool kept = o.life == Life::ended && (o.next != none || last_ended == i);
+    orders_open += !kept;
+    orders_unknown += o.life == Life::unknown;
+    exits_in_alarm += !kept && is_in_alarm(o);
+  }
 }
 
 void Tables::index_order(Index order) {
@@ -589,17 +609,13 @@ void Tables::rebuild_indices() {
     const std::size_t at = (seen_first + n) % seen.size();
     seen_index.insert(hash_of(seen[at].id), static_cast<Index>(at));
   }
-  orders_open = orders_unknown = 0;
   for (Index i = 0; i < orders.size(); ++i) {
     const Order& o = orders[i];
     if (o.life == Life::free) continue;
     if (o.keyed) order_index.insert(hash_of(o.key), i);
     if (o.deadline_ns != never) set_deadline(i, o.deadline_ns);
-    // Ended ones are listed until their outcome is told; then they are kept for late fills or gone.
-    const bool kept = o.life == Life::ended && (o.next != none || last_ended == i);
-    orders_open += !kept;
-    orders_unknown += o.life == Life::unknown;
   }
+  count_orders();
 }
 
 }  // namespace oneclick::core

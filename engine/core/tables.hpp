@@ -502,6 +502,7 @@ struct Tables {
   std::uint64_t exit_alarms = 0;
   std::uint64_t orders_unknown = 0;        // derived: counted on load
   std::uint64_t orders_open = 0;           // derived
+  std::uint64_t exits_in_alarm = 0;        // derived
   std::int64_t shortfalls_due_ns = never;  // derived: when an account is to be read back for one
 
   std::vector<Symbol> symbols;
@@ -599,6 +600,9 @@ struct Tables {
   Index new_order();             // zeroed, life free, in no list
   void list_order(Index order);  // into its account's and its holding's lists
   void unlist_order(Index order);
+  // Whether so many attempts in a row did not fill the exit, or did not place the protection.
+  [[nodiscard]] bool is_in_alarm(const Order& order) const;
+  void count_orders();            // what is derived of them
   void index_order(Index order);  // by its key
   void keep_ended(Index order, std::int64_t now_ns);
   void free_order_at(Index order);

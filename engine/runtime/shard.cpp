@@ -23,6 +23,17 @@ constexpr std::int64_t wait_ns_while_held = 50'000;
 constexpr std::size_t journal_bytes_per_follower = 800;
 constexpr std::size_t journal_bytes_reserve = 256 * 1024;
 
+// Once for each attempt: as it is sent, and not with what the venue says to it.
+void tell_alarm(const OrderRecord& order) {
+  if (order.source != UpdateSource::gate || order.status != OrderStatus::pending) return;
+  log_error(order.type == OrderType::market ? "an exit cannot be placed: tried again"
+                                            : "a protection cannot be placed: tried again",
+            {{"order", order.key.to_text()},
+             {"link", order.link.to_text()},
+             {"symbol", order.symbol.view()},
+             {"quantity", order.quantity.to_text()}});
+}
+
 }  // namespace
 
 void Shard::StepOutput::begin(std::uint64_t position, std::int64_t now_ns) {
@@ -46,6 +57,8 @@ void Shard::StepOutput::on_intent(const Intent& intent) {
 
 void Shard::StepOutput::on_record(const Record& record) {
   if (record.kind == RecordKind::outcome) shard_.around_.metrics.on_outcome(record.outcome);
+  if (record.kind == RecordKind::order && record.order.alarm) [[unlikely]]
+    tell_alarm(record.order);
   // With the journal lost the record is derived again from its input at the next start.
   if (!shard_.wait_for_room(sizeof(Record) * 2)) return;
   shard_.position_ = shard_.around_.journal.append(record);
@@ -334,6 +347,7 @@ void Shard::publish_status() {
   status_.orders_open.store(counts.orders_open, std::memory_order_relaxed);
   status_.orders_unknown.store(counts.orders_unknown, std::memory_order_relaxed);
   status_.quarantined_links.store(counts.quarantined_links, std::memory_order_relaxed);
+  status_.exits_in_alarm.store(counts.exits_in_alarm, std::memory_order_relaxed);
   status_.orders_submitted.store(gate_.submitted_total(), std::memory_order_relaxed);
   status_.seq.store(seq_, std::memory_order_relaxed);
   status_.alive_ns.store(around_.clock.now_ns(), std::memory_order_relaxed);
@@ -349,7 +363,7 @@ void Shard::snapshot_when_due(bool force) {
 bool Shard::drained() const {
   if (around_.clock.now_ns() >= drain_until_ns_.load()) return true;
   return around_.inbox.queue.size() == 0 && local_sink_.events_.empty() && gate_.held() == 0 &&
-         core_.counts().orders_open == 0;
+         core_.orders_in_flight() == 0;
 }
 
 }  // namespace oneclick

@@ -62,7 +62,7 @@ struct ShardHooks {
 // What others may look at while the shard runs.
 struct ShardStatus {
   std::atomic<std::size_t> links{0}, accounts{0}, accounts_reconciled{0}, orders_open{0},
-      orders_unknown{0}, quarantined_links{0};
+      orders_unknown{0}, quarantined_links{0}, exits_in_alarm{0};
   std::atomic<std::uint64_t> orders_submitted{0};
   std::atomic<std::int64_t> alive_ns{0};  // engine time of the last turn of the loop
   std::atomic<std::uint64_t> seq{0};

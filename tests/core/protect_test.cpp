@@ -359,6 +359,16 @@ TEST(Protection, EndsWhenALinkWantsItNoMore) {
   EXPECT_EQ(script.run("gone"), "");
 }
 
+TEST(Protection, IsNotWaitedForByADrain) {
+  Script script;
+  script.run("buy 1 2 90 110");
+  EXPECT_EQ(script.w.core.orders_in_flight(), 2U);
+  script.run("take");
+  EXPECT_EQ(script.w.core.orders_in_flight(), 0U) << "they rest";
+  script.run("close 1");
+  EXPECT_EQ(script.w.core.orders_in_flight(), 3U) << "both are to end, and the exit waits";
+}
+
 TEST(Protection, OfferedToAVenueThatDoesNotTakeItIsAnAlarmAfterSoManyTimes) {
   Script script;
   script.run("buy 1 2 90 110");
@@ -370,6 +380,9 @@ TEST(Protection, OfferedToAVenueThatDoesNotTakeItIsAnAlarmAfterSoManyTimes) {
     EXPECT_EQ(alarm, n == 4) << n;
   }
   EXPECT_EQ(script.w.core.counts().exit_alarms, 1U);
+  EXPECT_EQ(script.w.core.counts().exits_in_alarm, 1U);
+  script.run("take");
+  EXPECT_EQ(script.w.core.counts().exits_in_alarm, 0U) << "it is placed";
 }
 
 }  // namespace oneclick::test

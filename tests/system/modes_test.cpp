@@ -227,14 +227,26 @@ TEST_F(OperatorTest, AliveReadyAndMeasured) {
   ASSERT_DONE(stage->wait_quiet(patience_ns));
 
   const std::string metrics = get("/metrics").body;
-  for (const char* series :
-       {"leader_events_total{source=", "copy_outcomes_total{",
-        "orders_sent_total{venue=\"binance\"", "order_acks_total{",
-        "journal_appended_records_total", "journal_synced_records_total",
-        "fanout_first_seconds_bucket", "fanout_last_seconds_bucket", "stage_seconds_bucket{",
-        "queue_depth{queue=", "sink_lag_records", "sink_lag_seconds", "session_up{",
-        "rate_budget_remaining_ratio{", "reconcile_age_seconds", "unknown_orders",
-        "quarantined_links", "kill_switch_active", "build_info{"})
+  for (const char* series : {"leader_events_total{source=",
+                             "copy_outcomes_total{",
+                             "orders_sent_total{venue=\"binance\"",
+                             "order_acks_total{",
+                             "journal_appended_records_total",
+                             "journal_synced_records_total",
+                             "fanout_first_seconds_bucket",
+                             "fanout_last_seconds_bucket",
+                             "stage_seconds_bucket{",
+                             "queue_depth{queue=",
+                             "sink_lag_records",
+                             "sink_lag_seconds",
+                             "session_up{",
+                             "rate_budget_remaining_ratio{",
+                             "reconcile_age_seconds",
+                             "unknown_orders",
+                             "quarantined_links",
+                             "exits_in_alarm",
+                             "kill_switch_active",
+                             "build_info{"})
     EXPECT_NE(metrics.find("\noneclick_" + std::string(series)), std::string::npos)
         << series << " is not in\n"
         << metrics;
