@@ -216,9 +216,6 @@ void decode_link_entry(RowFields& f, CopyLink& l) {
   const i128 leverage_e2 = leverage ? leverage->e8() / 1'000'000 : 0;
   if (leverage_e2 < 100 || leverage_e2 > 12'500) f.refuse("leverage", f.text(42), "1 to 125");
   l.leverage_e2 = static_cast<std::int32_t>(leverage_e2);
-  // Each of these goes as the engine learns it: until then a row that asks for it is refused.
-  if (l.entry_style == EntryStyle::mirror)
-    f.refuse("entry_style", "mirror", "capped, market (this version cannot do it)");
 }
 
 void decode_link_symbols(RowFields& f, CopyLink& l) {

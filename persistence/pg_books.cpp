@@ -59,8 +59,11 @@ constexpr const char* counts_sql =
     "(SELECT count(*) FROM events e LEFT JOIN "
     "  (SELECT event_id, count(*) AS n FROM outcomes GROUP BY 1) o ON o.event_id = e.id "
     "  WHERE e.links_matched <> coalesce(o.n, 0)), "
-    "(SELECT count(*) FROM outcomes o LEFT JOIN orders t ON t.id = o.trade_id "
-    "  WHERE o.outcome IN ('copied', 'clipped') AND coalesce(t.filled_quantity, 0) = 0), "
+    // What mirrors a resting order is copied when the venue has taken it.
+    "(SELECT count(*) FROM outcomes o JOIN events e ON e.id = o.event_id "
+    "  LEFT JOIN orders t ON t.id = o.trade_id WHERE o.outcome IN ('copied', 'clipped') AND "
+    "  CASE WHEN e.kind IN ('order_placed', 'order_amended') THEN coalesce(t.order_id, '') = '' "
+    "  ELSE coalesce(t.filled_quantity, 0) = 0 END), "
     "(SELECT count(*) FROM orders), (SELECT count(*) FROM history), "
     "(SELECT count(*) FROM engine.sink_rejects)";
 

@@ -58,7 +58,7 @@ struct Books {
   std::int64_t links_matched = 0;
   std::int64_t outcome_rows = 0;
   std::int64_t events_with_other_count = 0;  // links_matched differs from the event's outcome rows
-  std::int64_t copied_without_fill = 0;      // copied or clipped, but no filled trade behind it
+  std::int64_t copied_without_fill = 0;      // copied or clipped, no filled trade behind it
   std::map<std::string, std::int64_t> outcomes;  // "copied", "skipped(no_position)", ...
   std::int64_t trade_rows = 0;
   std::int64_t trade_history_rows = 0;

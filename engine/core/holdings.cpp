@@ -130,6 +130,33 @@ void note_moved(Tables& t, const Order& o, const OrderUpdate& update) {
   }
 }
 
+// A purchase that rests at a venue that locks its cost.
+bool locks(const Tables& t, const Order& o, Index asset) {
+  const InstrumentEntry& i = t.instruments[o.instrument];
+  return !o.is_exit && o.type == OrderType::limit_gtc && o.side == Side::buy &&
+         (o.life == Life::working || o.life == Life::settling) && i.quote == asset &&
+         i.instrument.kind == InstrumentKind::spot;
+}
+
+Decimal lock_of(const Order& o) {
+  return mul(o.price, o.quantity - o.filled_quantity, Round::down);
+}
+
+i128 locks_of_account(const Tables& t, Index slot, Index asset) {
+  i128 sum = 0;
+  for (Index i = t.accounts[slot].first_order; i != none; i = t.orders[i].next_in_account)
+    if (locks(t, t.orders[i], asset)) sum += to_fine(lock_of(t.orders[i]));
+  return sum;
+}
+
+// It ends, and had been locked: free again, unless the venue has said so already.
+void unlock(const Tables& t, BalanceEntry& b, const Order& o) {
+  if (!locks(t, o, b.asset)) return;
+  if (to_fine(b.locked) < locks_of_account(t, o.slot, b.asset)) return;
+  b.free += lock_of(o);
+  b.locked -= lock_of(o);
+}
+
 }  // namespace
 
 Decimal book_fill(Tables& t, Order& o, const OrderUpdate& update) {
@@ -163,10 +190,11 @@ void write_down(Tables& t, Index holding, Decimal amount) {
 }
 
 void release_reservation(Tables& t, Order& o) {
-  if (o.is_exit || o.reserved_e12 == 0) return;
+  if (o.is_exit) return;
   const Index at = t.find_balance(o.slot, t.instruments[o.instrument].quote);
   if (at == none) return;
   BalanceEntry& b = t.balances[at];
+  if (o.reserved_e12 == 0) return unlock(t, b, o);
   b.reserved_e12 -= o.reserved_e12;
   const i128 reserved = std::exchange(o.reserved_e12, 0);
   if (!o.filled_quantity.is_positive() || b.venue_time_ns >= o.executed_ns) return;
@@ -195,6 +223,11 @@ void on_balance(Tables& t, const Balance& balance, std::int64_t now_ns) {
   b.locked = balance.locked;
   b.venue_time_ns = balance.venue_time_ns;
   if (b.venue_time_ns >= b.spent_until_ns) b.spent_e12 = 0;
+  if (b.reserved_e12 == 0 || to_fine(b.locked) < locks_of_account(t, slot, b.asset)) return;
+  // What the venue has locked is not in what is free: it is not taken off once more.
+  for (Index i = t.accounts[slot].first_order; i != none; i = t.orders[i].next_in_account)
+    if (locks(t, t.orders[i], b.asset))
+      b.reserved_e12 -= std::exchange(t.orders[i].reserved_e12, 0);
 }
 
 bool balance_matters(const Tables& t, const Balance& balance) {

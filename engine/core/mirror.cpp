@@ -40,12 +40,13 @@ void end_early(Step& s, Index order) {
   if (o.life == Life::working) cancel_again(s, order);
 }
 
-void go_on(Step& s, Index at);
+// `left`: of the order before, if there was one.
+void go_on(Step& s, Index at, Decimal left);
 
 // To be called when what is wanted of a mirror has changed.
 void proceed(Step& s, Index at) {
   const Mirror& m = s.t.mirrors[at];
-  if (m.current == none) return go_on(s, at);
+  if (m.current == none) return go_on(s, at, Decimal{});
   // The purchase that ends it is not interrupted.
   if (m.stage != MirrorStage::resting && m.stage != MirrorStage::buying) end_early(s, m.current);
 }
@@ -73,7 +74,32 @@ Touch touch_now(const Step& s, const Mirror& m) {
   return {.bid = m.bid, .ask = m.ask, .time_ns = m.touch_ns};
 }
 
-void place_anew(Step& s, Index at, bool rests) {
+// The outcome is told: why the link's order does not go on is said by a row of one that was never
+// sent.
+void tell_refused(Step& s, Index at, Decimal quantity, Reason why) {
+  Tables& t = s.t;
+  const Mirror m = t.mirrors[at];
+  const Index order = t.new_order();
+  Order& o = t.orders[order];
+  o.event = m.event;
+  o.copied_from = m.leader;
+  o.quantity = quantity;
+  o.price = m.price;
+  o.keep = keep_all;
+  o.event_time_ns = m.told_ns;
+  o.link = m.link;
+  o.slot = t.links[m.link].slot;
+  o.holding = t.holding_of(m.link, t.instruments[m.instrument].symbol);
+  o.instrument = m.instrument;
+  o.attempt = m.attempt;
+  o.side = Side::buy;
+  o.type = OrderType::limit_gtc;
+  t.holdings[o.holding].entries_in_flight += quantity;
+  t.list_order(order);
+  refuse_order(s, order, why);
+}
+
+void place_anew(Step& s, Index at, bool rests, Decimal left) {
   Tables& t = s.t;
   Mirror& m = t.mirrors[at];
   ++m.attempt;
@@ -85,20 +111,22 @@ void place_anew(Step& s, Index at, bool rests) {
   r.attempt = m.attempt;
   r.mirror = at;
   serve(s, r, m.link, 0);
+  if (t.mirrors[at].current == none && r.follow_up_refusal != Reason::none && left.is_positive())
+    tell_refused(s, at, left, r.follow_up_refusal);
 }
 
 // No order of it is open: the next step.
-void go_on(Step& s, Index at) {
+void go_on(Step& s, Index at, Decimal left) {
   Tables& t = s.t;
   switch (t.mirrors[at].stage) {
     case MirrorStage::resting:
       return;
     case MirrorStage::amending:
       t.mirrors[at].stage = MirrorStage::resting;
-      return place_anew(s, at, true);
+      return place_anew(s, at, true, left);
     case MirrorStage::finishing:
       t.mirrors[at].stage = MirrorStage::buying;
-      place_anew(s, at, false);
+      place_anew(s, at, false, left);
       if (t.mirrors[at].current == none) t.free_mirror_at(at);
       return;
     case MirrorStage::buying:
@@ -232,7 +260,7 @@ void on_mirror_ended(Step& s, Index order) {
   // Nothing of it ever rested: the leader's fills are copied as any.
   if (m.stage == MirrorStage::resting && !o.seen && !m.bought.is_positive())
     return t.free_mirror_at(at);
-  go_on(s, at);
+  go_on(s, at, o.quantity - o.filled_quantity);
 }
 
 void withdraw_by_switch(Step& s, const KillSwitch& kill) {

@@ -33,8 +33,11 @@ struct Verdict {
   OrderKey order;
 };
 
-void tell(Step& s, const Request& r, Index link, std::uint32_t rank, Verdict v) {
-  if (r.is_follow_up) return;
+void tell(Step& s, Request& r, Index link, std::uint32_t rank, Verdict v) {
+  if (r.is_follow_up) {
+    r.follow_up_refusal = v.reason;
+    return;
+  }
   // The first leg of a flip was made: what is refused is its second alone.
   if (r.flip != nullptr && !r.flip->exit.is_nil() && v.outcome == Outcome::skipped)
     v = {Outcome::clipped, v.reason, Cap::flip, v.wanted_fine, v.residual_fine, r.flip->exit};
@@ -528,6 +531,7 @@ Request make_request(const Step& s, const LeaderEvent& event, Index symbol) {
           .flip = nullptr,
           .order_done = false,
           .is_follow_up = false,
+          .follow_up_refusal = Reason::none,
           .attempt = 0,
           .mirror = none};
 }

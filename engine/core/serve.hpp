@@ -50,6 +50,7 @@ struct Request {
   bool order_done;   // of fills: the last of a resting order
   // Of an order that goes on with an earlier one: its outcome is told, this is its next attempt.
   bool is_follow_up;
+  Reason follow_up_refusal;  // why it does not go on; none: it does, or too little is left
   std::uint32_t attempt;
   Index mirror;  // that it goes on with; none: a new one, if any
 };

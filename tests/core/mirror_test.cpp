@@ -227,6 +227,58 @@ TEST(Mirror, ReservesItsCostUntilItEnds) {
   EXPECT_EQ(script.run("other 1"), "buy 1 at 100.5");
 }
 
+TEST(Mirror, WhatTheVenueHasLockedIsNotReservedOnceMore) {
+  Script script(EntryStyle::mirror, 10'000);
+  const auto told = [&](std::string_view free, std::string_view locked) {
+    Balance b{};
+    b.account = account_id(1);
+    b.asset = usdt;
+    b.free = dec(free);
+    b.locked = dec(locked);
+    b.venue_time_ns = script.w.now_ns;
+    script.w.give(make_event(b));
+  };
+  script.w.set_balance(1, "500");
+  EXPECT_EQ(script.run("place 4 90; take"), "rest 4 at 90; copied");
+  EXPECT_EQ(script.run("other 1.3"), "buy 1.3 at 100.5") << "139.64 are left";
+  script.run("refuse");
+  told("500", "0");
+  EXPECT_EQ(script.run("other 4"), "buy 1.388 at 100.5") << "from before it was locked";
+  script.run("refuse");
+  told("140", "360");
+  EXPECT_EQ(script.run("other 4"), "buy 1.391 at 100.5");
+  script.run("refuse");
+}
+
+TEST(Mirror, AnAmendmentHasWhatItsOrderHadLocked) {
+  Script script(EntryStyle::mirror, 10'000);
+  script.w.set_balance(1, "361");
+  script.run("place 4 90; take");
+  Balance b{};
+  b.account = account_id(1);
+  b.asset = usdt;
+  b.free = dec("1");
+  b.locked = dec("360");
+  b.venue_time_ns = script.w.now_ns;
+  script.w.give(make_event(b));
+  EXPECT_EQ(script.run("amend 4 89; gone"), "cancel; rest 4 at 89; coalesced");
+}
+
+TEST(Mirror, AReplacementThatIsRefusedSaysWhyInARow) {
+  Script script;
+  script.run("place 4 90; take; part 0.5 0.5; amend 4 91");
+  script.w.set_balance(1, "0");
+  EXPECT_EQ(script.run("gone"), "");
+  const auto rows = script.w.heard.orders();
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[1].status, OrderStatus::failed);
+  EXPECT_EQ(rows[1].reason, Reason::balance);
+  EXPECT_EQ(text_of(rows[1].quantity), "1.5");
+  EXPECT_EQ(text_of(rows[1].price), "91");
+  EXPECT_NE(rows[1].key, rows[0].key);
+  EXPECT_EQ(script.run("amend 4 92"), "coalesced") << "and it is asked again";
+}
+
 TEST(Mirror, AttemptsHaveKeysOfTheirOwn) {
   Script script;
   std::vector<OrderKey> keys;

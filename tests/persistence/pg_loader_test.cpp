@@ -640,8 +640,6 @@ TEST_F(LoaderTest, EachBadRowGetsItsErrorAndNothingElseChanges) {
   };
   const std::string creator = "'" + user(0).to_text() + "'";
   const std::vector<BadRow> table = {
-      {"style", bad_link("entry_style", "'mirror'"),
-       "entry_style: mirror; allowed: capped, market"},
       {"symbols", bad_link("symbols", "'{BTCUSDT}'"), "symbols: BTCUSDT; allowed: BASE/QUOTE"},
       {"symbol case", bad_link("symbols", "'{btc/usdt}'"),
        "symbols: btc/usdt; allowed: BASE/QUOTE"},
