@@ -80,6 +80,7 @@ class Loader final : public PgLoader {
   [[nodiscard]] Done apply_accounts(const Ids& ids);
   [[nodiscard]] Done apply_feeds(const Ids& ids);
   [[nodiscard]] Done apply_channels(const Ids& ids);
+  [[nodiscard]] Done apply_symbol_map();
   [[nodiscard]] Done apply_links(const ChangeSet& set);
   [[nodiscard]] Done apply_keys(const Ids& ids, const Ids& users);
   [[nodiscard]] Done apply_signals(const SignalChanges& signals);
@@ -116,6 +117,7 @@ class Loader final : public PgLoader {
   Told accounts_, links_, feeds_, keys_, channels_;
   std::unordered_map<Uuid, Digest, UuidHash> account_digests_;
   std::map<Uuid, KillSwitch> switches_;
+  std::vector<SymbolMapping> symbol_map_;
   std::multimap<std::int64_t, Uuid> ends_us_;  // when a link's subscription ends by itself
   std::unordered_set<std::string> sealed_reported_;
   std::string last_problem_;
@@ -227,6 +229,8 @@ Loader::Done Loader::take_snapshot() {
   if (!releases) return std::unexpected(releases.error());
   const auto keys = read_api_keys(*connection_, nullptr, nullptr);
   if (!keys) return std::unexpected(keys.error());
+  const auto symbols = read_symbol_map(*connection_);
+  if (!symbols) return std::unexpected(symbols.error());
   if (auto ended = connection_->run("COMMIT"); !ended) return std::unexpected(ended.error());
   follower_.skip_state_below(std::strtoull(xmin.c_str(), nullptr, 10));
 
@@ -269,10 +273,12 @@ Loader::Done Loader::take_snapshot() {
     keys_.insert(k.id.value);
     changes_.on_api_key(k);
   }
+  symbol_map_ = symbols->rows;
+  for (const SymbolMapping& m : symbol_map_) changes_.on_symbol_mapping(m);
   changes_.on_snapshot_end();
-  for (const auto* invalid :
-       {&switches->invalid, &accounts->invalid, &feeds->invalid, &channels->invalid,
-        &links->invalid, &std::as_const(refused), &releases->invalid, &keys->invalid})
+  for (const auto* invalid : {&switches->invalid, &accounts->invalid, &feeds->invalid,
+                              &channels->invalid, &links->invalid, &std::as_const(refused),
+                              &releases->invalid, &keys->invalid, &symbols->invalid})
     if (auto told = tell_invalid(*invalid); !told) return told;
   return {};
 }
@@ -301,6 +307,8 @@ Loader::Done Loader::apply(const ChangeSet& set) {
   feeds.insert(set.accounts.begin(), set.accounts.end());
   if (auto done = apply_feeds(ids_of(feeds)); !done) return done;
   if (auto done = apply_channels(ids_of(set.channels)); !done) return done;
+  if (set.symbol_map)
+    if (auto done = apply_symbol_map(); !done) return done;
   if (auto done = apply_links(set); !done) return done;
   if (auto done = apply_releases(ids_of(set.quarantines)); !done) return done;
   if (auto done = apply_keys(ids_of(set.api_keys), ids_of(set.users)); !done) return done;
@@ -410,6 +418,23 @@ Loader::Done Loader::apply_channels(const Ids& ids) {
   }
   remove_missing(channels_, ids, found,
                  [&](const Uuid& id) { changes_.on_channel(ChannelId{id}, UserId{}, false); });
+  return tell_invalid(read->invalid);
+}
+
+// Few rows, and seldom: all of them are read again.
+Loader::Done Loader::apply_symbol_map() {
+  const auto read = read_symbol_map(*connection_);
+  if (!read) return std::unexpected(read.error());
+  const std::vector<SymbolMapping> before = std::exchange(symbol_map_, read->rows);
+  for (SymbolMapping gone : before) {
+    const auto same_row = [&](const SymbolMapping& m) {
+      return m.venue == gone.venue && m.venue_symbol == gone.venue_symbol;
+    };
+    if (std::ranges::any_of(symbol_map_, same_row)) continue;
+    gone.present = false;
+    changes_.on_symbol_mapping(gone);
+  }
+  for (const SymbolMapping& m : symbol_map_) changes_.on_symbol_mapping(m);
   return tell_invalid(read->invalid);
 }
 

@@ -57,6 +57,8 @@ void add_state(ChangeSet& set, std::string_view table, const std::string& row) {
     set.quarantines.insert(row.substr(0, row.find('|')));
   else if (table == "risk_limits")
     set.limits.insert(row);
+  else if (table == "symbol_map")
+    set.symbol_map = true;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ struct ChangeSet {
   std::set<std::string> limits;       // "scope|id"
   std::set<std::string> subscribers;  // users whose subscriptions changed
   SignalChanges signals;
+  bool symbol_map = false;
   bool truncated = false;  // a table was emptied: everything has to be read again
   std::uint64_t count = 0;
 };

@@ -476,6 +476,24 @@ std::optional<RiskLimits> removed_limits(std::string_view key) {
   return limits;
 }
 
+ReadResult<SymbolMapping> read_symbol_map(PgConnection& connection) {
+  return read_rows<SymbolMapping>(
+      connection, "engine.symbol_map",
+      "SELECT concat(m.venue, '|', m.venue_symbol), m.venue, m.venue_symbol, m.symbol"
+      " FROM engine.symbol_map m WHERE NOT EXISTS (SELECT FROM engine.instruments i"
+      " WHERE i.venue = m.venue AND i.symbol = m.symbol AND i.venue_symbol = m.venue_symbol)"
+      " ORDER BY 2, 3",
+      {}, [](RowFields& f, SymbolMapping& out) {
+        out = {.venue = f.word(1, "venue", venue_from_text, Venue::none, venues_allowed),
+               .present = true,
+               .venue_symbol = Symbol::cut(f.text(2)),
+               .symbol = f.symbol(3, "symbol")};
+        if (f.text(2).empty() || !Symbol::fits(f.text(2)))
+          f.refuse("venue_symbol", f.text(2), "1 to 23 characters");
+        return true;
+      });
+}
+
 ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids, const Ids* users) {
   std::string where;
   Parameters parameters;

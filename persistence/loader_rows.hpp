@@ -69,6 +69,8 @@ using Ids = std::vector<std::string>;
 [[nodiscard]] ReadResult<RiskLimits> read_limits(PgConnection& connection, const Ids* only);
 // The scope and id of such a key, as the limits of a row that is gone.
 [[nodiscard]] std::optional<RiskLimits> removed_limits(std::string_view key);
+// Names that venues have for symbols of others; what an instrument is called itself is left out.
+[[nodiscard]] ReadResult<SymbolMapping> read_symbol_map(PgConnection& connection);
 // Keys without any of the engine's scopes are the platform's own and left out without a word.
 [[nodiscard]] ReadResult<ApiKey> read_api_keys(PgConnection& connection, const Ids* ids,
                                                const Ids* users);

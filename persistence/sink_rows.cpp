@@ -257,7 +257,7 @@ void put_external_fill(CopyRows& rows, const ExternalFillRecord& f, std::int64_t
 }
 
 void put_instrument(CopyRows& rows, const Instrument& i, std::int64_t time_ns) {
-  rows.begin_row(19);
+  rows.begin_row(22);
   rows.text(to_text(i.venue));
   rows.text(i.symbol.view());
   rows.text(i.venue_symbol.view());
@@ -270,6 +270,11 @@ void put_instrument(CopyRows& rows, const Instrument& i, std::int64_t time_ns) {
     rows.numeric(d);
   rows.boolean(i.notional_min_at_market);
   rows.time(time_ns);
+  rows.text(to_text(i.kind));
+  rows.numeric(i.leverage_max_e2 == 0
+                   ? Decimal::from_integer(1)
+                   : scale_by(Decimal::from_integer(i.leverage_max_e2), 1, 100, Round::down));
+  rows.numeric(i.contract_size.is_zero() ? Decimal::from_integer(1) : i.contract_size);
 }
 
 void put_kill_switch(CopyRows& rows, const KillSwitch& k, std::int64_t time_ns) {

@@ -82,10 +82,11 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
          " market_quantity_max = excluded.market_quantity_max,"
          " notional_min = excluded.notional_min, notional_max = excluded.notional_max,"
          " notional_min_at_market = excluded.notional_min_at_market,"
-         " updated_at = excluded.updated_at;"
+         " updated_at = excluded.updated_at, kind = excluded.kind,"
+         " leverage_max = excluded.leverage_max, contract_size = excluded.contract_size;"
          "INSERT INTO engine.symbol_map SELECT venue, venue_symbol, symbol FROM sink_instruments"
          " ORDER BY venue, venue_symbol"
-         " ON CONFLICT (venue, venue_symbol) DO UPDATE SET symbol = excluded.symbol"},
+         " ON CONFLICT (venue, venue_symbol) DO NOTHING"},
     {.name = "sink_kill_switches",
      .create = "(active boolean, venue text, leader_user_id uuid, follower_user_id uuid,"
                " symbol text, updated_at timestamptz)",

@@ -36,7 +36,9 @@ bool same_credentials(const Credentials& a, const Credentials& b) {
 Changes::Changes(ChangeTargets targets) : targets_(std::move(targets)) {}
 
 void Changes::expect(std::set<LinkId> links, std::set<AccountId> accounts,
-                     std::set<AccountId> feeds, const std::vector<RiskLimits>& limits) {
+                     std::set<AccountId> feeds, const std::vector<RiskLimits>& limits,
+                     const std::vector<SymbolMapping>& symbol_map) {
+  for (const SymbolMapping& m : symbol_map) symbol_map_[{m.venue, m.venue_symbol.str()}] = m;
   expected_links_ = std::move(links);
   expected_accounts_ = std::move(accounts);
   expected_feeds_ = std::move(feeds);
@@ -138,6 +140,13 @@ void Changes::on_kill_switch(const KillSwitch& kill_switch) {
 }
 
 void Changes::on_symbol_mapping(const SymbolMapping& mapping) {
+  const std::pair key{mapping.venue, mapping.venue_symbol.str()};
+  if (mapping.present) {
+    told_mappings_.insert(key);
+    symbol_map_[key] = mapping;
+  } else {
+    symbol_map_.erase(key);
+  }
   push(make_event(mapping));
 }
 
@@ -167,6 +176,14 @@ void Changes::on_snapshot_begin() {
   told_links_.clear();
   told_api_keys_.clear();
   told_limits_.clear();
+  told_mappings_.clear();
+}
+
+std::vector<SymbolMapping> Changes::mappings_not_told() const {
+  std::vector<SymbolMapping> gone;
+  for (const auto& [key, mapping] : symbol_map_)
+    if (!told_mappings_.contains(key)) gone.push_back(mapping);
+  return gone;
 }
 
 void Changes::on_snapshot_end() {
@@ -183,6 +200,10 @@ void Changes::on_snapshot_end() {
     gone.id = id;
     gone.removed = true;
     on_risk_limits(gone);
+  }
+  for (SymbolMapping gone : mappings_not_told()) {
+    gone.present = false;
+    on_symbol_mapping(gone);
   }
   expected_links_.clear();
   expected_feeds_.clear();

@@ -36,7 +36,7 @@ class Changes final : public ChangeSink {
 
   // What the cores hold after recovery; what the first snapshot does not tell again is removed.
   void expect(std::set<LinkId> links, std::set<AccountId> accounts, std::set<AccountId> feeds,
-              const std::vector<RiskLimits>& limits);
+              const std::vector<RiskLimits>& limits, const std::vector<SymbolMapping>& symbol_map);
 
   void on_account(const Account& account, const Credentials& credentials) override;
   void on_account_removed(AccountId id) override;
@@ -69,6 +69,7 @@ class Changes final : public ChangeSink {
   // Waits while a shard's queue is full: configuration is never dropped.
   void push(const Event& event);
   void attach_if_needed(AccountId id);
+  [[nodiscard]] std::vector<SymbolMapping> mappings_not_told() const;
   void start_feed_if_possible(AccountId id);
 
   ChangeTargets targets_;
@@ -78,11 +79,13 @@ class Changes final : public ChangeSink {
   std::set<AccountId> accounts_with_links_;
   std::set<ApiKeyId> api_keys_;
   std::set<LimitKey> limits_;
+  std::map<std::pair<Venue, std::string>, SymbolMapping> symbol_map_;
   // Told since the snapshot began.
   std::set<AccountId> told_accounts_, told_feeds_;
   std::set<LinkId> told_links_;
   std::set<ApiKeyId> told_api_keys_;
   std::set<LimitKey> told_limits_;
+  std::set<std::pair<Venue, std::string>> told_mappings_;
   // Held by the cores from before and not told yet.
   std::set<AccountId> expected_accounts_, expected_feeds_;
   std::set<LinkId> expected_links_;

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <set>
+#include <sstream>
 
 #include <fmt/format.h>
 
@@ -38,6 +40,29 @@ void need_readable(ConfigReader& reader, const std::string& key, const std::stri
     reader.refuse(key, fmt::format("a file that can be read ({})", std::strerror(errno)));
 }
 
+// "USDT USDC": each line a group.
+void read_quote_equal(ConfigReader& reader, Config::Engine& e) {
+  std::vector<std::string> lines;
+  reader.texts("engine.quote_equal", lines);
+  const std::string allowed = fmt::format(
+      "a list of at most {} texts, each of 2 to {} assets that count as equal, none twice, as in "
+      "[\"USDT USDC\"]",
+      limits::quote_groups_max, limits::quote_group_assets_max);
+  if (lines.size() > limits::quote_groups_max) return reader.refuse("engine.quote_equal", allowed);
+  std::set<std::string> seen;
+  for (std::size_t group = 0; group < lines.size(); ++group) {
+    std::istringstream words(lines[group]);
+    std::size_t count = 0;
+    for (std::string asset; words >> asset; ++count) {
+      if (count == limits::quote_group_assets_max || !Asset::fits(asset) ||
+          asset.find('/') != std::string::npos || !seen.insert(asset).second)
+        return reader.refuse("engine.quote_equal", allowed);
+      e.quote_equal[group][count] = Asset::cut(asset);
+    }
+    if (count < 2) return reader.refuse("engine.quote_equal", allowed);
+  }
+}
+
 // What of the section the core itself goes by; see CoreSettings.
 void read_core(ConfigReader& reader, Config::Engine& e) {
   reader.integer("engine.leader_event_age_max_ms", 1, hour_ms, e.leader_event_age_max_ms);
@@ -48,6 +73,7 @@ void read_core(ConfigReader& reader, Config::Engine& e) {
   reader.integer("engine.query_interval_ms", 50, 60'000, e.query_interval_ms);
   reader.integer("engine.taker_fee_bps", 0, 1'000, e.taker_fee_bps);
   reader.decimal("engine.event_notional_max", "0", "999999999999", e.event_notional_max);
+  read_quote_equal(reader, e);
   reader.integer("engine.exit_attempts_per_minute", 1, 600, e.exit_attempts_per_minute);
   reader.integer("engine.exit_alarm_attempts", 1, 200, e.exit_alarm_attempts);
 }

@@ -9,6 +9,7 @@
 // one.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <filesystem>
@@ -50,6 +51,7 @@ struct Config {
     std::int64_t query_interval_ms = 500;
     std::int32_t taker_fee_bps = 10;
     Decimal event_notional_max{};  // zero: none
+    std::array<QuoteGroup, limits::quote_groups_max> quote_equal{};
     std::int32_t exit_attempts_per_minute = 6;
     std::int32_t exit_alarm_attempts = 5;
     std::int64_t snapshot_every_records = 1'000'000;

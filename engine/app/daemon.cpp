@@ -135,7 +135,7 @@ CoreSettings Daemon::core_settings(std::uint16_t shard) const {
           .leader_event_age_ns_max = ms(e.leader_event_age_max_ms),
           .divergence_age_ns_max = ms(e.divergence_age_max_ms),
           .event_notional_max = e.event_notional_max,
-          .quote_equal = {}};
+          .quote_equal = e.quote_equal};
 }
 
 ShardHostOptions Daemon::host_options(std::uint16_t shard) const {
@@ -315,12 +315,14 @@ Daemon::Started Daemon::load_configuration() {
   std::set<LinkId> links;
   std::set<AccountId> accounts, feeds;
   std::vector<RiskLimits> limits;
+  std::vector<SymbolMapping> symbol_map;
   for (const auto& host : hosts_) {
     const Core& core = host->recovered_core();
     for (const LinkId id : core.link_ids()) links.insert(id);
     for (const AccountId id : core.account_ids()) accounts.insert(id);
     for (const AccountId id : core.feed_ids()) feeds.insert(id);
     for (const RiskLimits& l : core.risk_limits()) limits.push_back(l);
+    for (const SymbolMapping& m : core.symbol_mappings()) symbol_map.push_back(m);
   }
   auto keys = read_master_keys(config_.vault.master_key_file);
   if (!keys)
@@ -337,7 +339,7 @@ Daemon::Started Daemon::load_configuration() {
   for (const auto& host : hosts_) host->start();
   start_threads();
   changes_ = std::make_unique<Changes>(change_targets());
-  changes_->expect(std::move(links), std::move(accounts), std::move(feeds), limits);
+  changes_->expect(std::move(links), std::move(accounts), std::move(feeds), limits, symbol_map);
   loader_ = PgLoader::start({.database_url = config_.database_url, .master_keys = std::move(*keys)},
                             *changes_, metrics_);
   start_redis();

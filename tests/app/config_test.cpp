@@ -25,6 +25,7 @@ mode = "block"
 durability = "power"
 pin_cores = [0, 1, 2, 3]
 event_notional_max = "250000.5"
+quote_equal = ["USDT USDC", "EUR EURI"]
 
 [journal]
 ring_mib = 64
@@ -90,6 +91,9 @@ TEST_F(ConfigFile, IsReadWhole) {
   EXPECT_EQ(config->engine.durability, Durability::power);
   EXPECT_EQ(config->engine.pin_cores, (std::vector<int>{0, 1, 2, 3}));
   EXPECT_EQ(config->engine.event_notional_max, Decimal::of("250000.5"));
+  EXPECT_EQ(config->engine.quote_equal[0][1].view(), "USDC");
+  EXPECT_EQ(config->engine.quote_equal[1][0].view(), "EUR");
+  EXPECT_TRUE(config->engine.quote_equal[2][0].empty());
   EXPECT_EQ(config->engine.control_socket, "/var/lib/oneclick/control.sock");
   EXPECT_EQ(config->engine.ack_timeout_ms, 3'000) << "not in the file: the default";
   EXPECT_EQ(config->operations.listen.address, "::1");
@@ -127,6 +131,12 @@ const Bad bad_files[] = {
     {"CoresNegative", "pin_cores = [0, 1, 2, 3]", "pin_cores = [0, 1, 2, -3]", "engine.pin_cores",
      "0 to 1023"},
     {"CoresText", "pin_cores = [0, 1, 2, 3]", "pin_cores = \"0-3\"", "engine.pin_cores", "a list"},
+    {"QuoteAlone", "quote_equal = [\"USDT USDC\"", "quote_equal = [\"USDT\"", "engine.quote_equal",
+     "2 to 4 assets"},
+    {"QuoteTwice", "quote_equal = [\"USDT USDC\"", "quote_equal = [\"USDT USDC EUR\"",
+     "engine.quote_equal", "none twice"},
+    {"QuoteTooMany", "quote_equal = [\"USDT USDC\"", "quote_equal = [\"A B C D E\"",
+     "engine.quote_equal", "2 to 4 assets"},
     {"NotionalFloat", "event_notional_max = \"250000.5\"", "event_notional_max = 250000.5",
      "engine.event_notional_max", "in quotes"},
     {"NotionalNegative", "event_notional_max = \"250000.5\"", "event_notional_max = \"-1\"",

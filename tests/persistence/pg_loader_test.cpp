@@ -542,6 +542,29 @@ TEST_F(LoaderTest, KillSwitchesOfThePlatformAreFollowedThoseOfTheEngineAreNot) {
       << "a switch whose row is gone is off";
 }
 
+TEST_F(LoaderTest, NamesOfSymbolsAreFollowedAndWhatInstrumentsAreCalledIsNot) {
+  sql("INSERT INTO engine.instruments SELECT 'binance', 'BTC/USDT', 'BTCUSDT', 'trading', 'BTC',"
+      " 'USDT', 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, false, now()");
+  sql("INSERT INTO engine.symbol_map VALUES ('binance', 'BTCUSDT', 'BTC/USDT'),"
+      " ('binance', 'XBTUSD', 'BTC/USD')");
+  start();
+  const auto last = [](const State& s) {
+    return s.mappings.empty() ? std::string()
+                              : fmt::format("{} {} {}", s.mappings.back().venue_symbol.view(),
+                                            s.mappings.back().symbol.view(),
+                                            s.mappings.back().present ? "on" : "off");
+  };
+  EXPECT_EQ(changes_.state().mappings.size(), 1U);
+  EXPECT_EQ(last(changes_.state()), "XBTUSD BTC/USD on");
+  sql("UPDATE engine.symbol_map SET symbol = 'BTC/EUR' WHERE venue_symbol = 'XBTUSD'");
+  EXPECT_TRUE(soon([&](const State& s) { return last(s) == "XBTUSD BTC/EUR on"; }));
+  sql("DELETE FROM engine.symbol_map WHERE venue_symbol = 'XBTUSD'");
+  EXPECT_TRUE(soon([&](const State& s) { return last(s) == "XBTUSD BTC/EUR off"; }));
+  // In place of its own name: other leaders' symbol is copied by it.
+  sql("UPDATE engine.symbol_map SET symbol = 'BTC/USD' WHERE venue_symbol = 'BTCUSDT'");
+  EXPECT_TRUE(soon([&](const State& s) { return last(s) == "BTCUSDT BTC/USD on"; }));
+}
+
 TEST_F(LoaderTest, ApiKeysAreToldAndRevokedWithinASecond) {
   start();
   const auto made =
