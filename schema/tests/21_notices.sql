@@ -231,7 +231,9 @@ LANGUAGE sql AS $$
   VALUES (pg_temp.u(link), symbol, '2100-01-01 10:00:00+00', pg_temp.u(link - 100), pg_temp.u(link - 90), 'BTC',
     'shortfall', 1, 0.25, 2, 0.5, released, now())
   ON CONFLICT (link_id, symbol, quarantined_at) DO UPDATE SET released_at = excluded.released_at $$;
-SELECT pg_temp.set_aside(102, 'BTC/USDT'), pg_temp.set_aside(103, 'BTC/USDT'), pg_temp.set_aside(103, 'BTC/USDC');
+SELECT pg_temp.set_aside(102, 'BTC/USDT');
+SELECT pg_temp.set_aside(103, 'BTC/USDT');
+SELECT pg_temp.set_aside(103, 'BTC/USDC');
 SELECT is((SELECT string_agg(DISTINCT message, '') || count(*) FROM notifications WHERE priority = 'high'
             AND title LIKE 'Copying was set aside: BTC/%' AND data ->> 'topic' = 'copy_quarantined'),
   'Your account holds 0.5 BTC of the 2 that were copied. Nothing new is bought there until that is cleared up; what is '
