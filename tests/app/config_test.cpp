@@ -258,7 +258,7 @@ TEST_F(ConfigFile, ThatCannotBeReadIsRefused) {
   EXPECT_THAT(problem_of(folder_.file("latin1.toml", std::string(good) + "# \xe4\n")),
               HasSubstr("not TOML"));
   EXPECT_THAT(problem_of(folder_.file("twice.toml", std::string(good) + "level = \"info\"\n")),
-              HasSubstr("twice.toml:37:"));
+              HasSubstr("twice.toml:38:"));
   EXPECT_THAT(problem_of(folder_.file("open.toml", "[engine]\ndata_dir = \"/var\n")),
               HasSubstr("open.toml:2:"));
 }
