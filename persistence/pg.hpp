@@ -57,7 +57,7 @@ struct PgSinkOptions {
   std::string database_url;
   std::filesystem::path journal_dir;
   std::uint16_t shard = 0;
-  std::size_t batch_records_max = 5'000;
+  std::size_t batch_records_max = 10'000;
   std::int64_t batch_wait_ns = 5'000'000;
   // The journal's last position (any thread), for the lag while the sink is not at its end. Unset:
   // the lag never shows more than a batch.

@@ -1,6 +1,9 @@
 #include "persistence/pg_rows.hpp"
 
+#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "persistence/pg_text.hpp"
 
@@ -68,9 +71,14 @@ void CopyRows::uuid(const Uuid& value) {
 }
 
 void CopyRows::text(std::string_view value) {
-  const std::string valid = database_text(value);
-  put32(static_cast<std::uint32_t>(valid.size()));
-  data_.append(valid);
+  // Nearly all of it is plain ASCII, which is valid as it is.
+  if (std::ranges::all_of(value, [](char c) { return c > 0; })) return bytes(value);
+  bytes(database_text(value));
+}
+
+void CopyRows::bytes(std::string_view value) {
+  put32(static_cast<std::uint32_t>(value.size()));
+  data_.append(value);
 }
 
 void CopyRows::text_or_null(std::string_view value) {
@@ -130,16 +138,20 @@ void CopyRows::jsonb(std::string_view json) {
 }
 
 void CopyRows::put16(std::uint16_t v) {
-  data_.push_back(static_cast<char>(v >> 8));
-  data_.push_back(static_cast<char>(v));
+  put_bytes(__builtin_bswap16(v));
 }
 void CopyRows::put32(std::uint32_t v) {
-  put16(static_cast<std::uint16_t>(v >> 16));
-  put16(static_cast<std::uint16_t>(v));
+  put_bytes(__builtin_bswap32(v));
 }
 void CopyRows::put64(std::uint64_t v) {
-  put32(static_cast<std::uint32_t>(v >> 32));
-  put32(static_cast<std::uint32_t>(v));
+  put_bytes(__builtin_bswap64(v));
+}
+template <typename Swapped>
+void CopyRows::put_bytes(Swapped value) {
+  static_assert(std::endian::native == std::endian::little);
+  std::array<char, sizeof value> big_endian;
+  std::memcpy(big_endian.data(), &value, sizeof value);
+  data_.append(big_endian.data(), big_endian.size());
 }
 
 }  // namespace oneclick

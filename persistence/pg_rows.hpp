@@ -35,6 +35,9 @@ class CopyRows {
   void jsonb(std::string_view json);
 
  private:
+  void bytes(std::string_view value);
+  template <typename Swapped>
+  void put_bytes(Swapped value);
   void put16(std::uint16_t v);
   void put32(std::uint32_t v);
   void put64(std::uint64_t v);

@@ -45,6 +45,9 @@ struct SinkTable {
   const char* name;    // of the temporary table
   const char* create;  // its columns
   const char* upsert;  // temporary -> real
+  // Of rows that come once and are never changed: where they go without the temporary table. Empty:
+  // these are other rows.
+  const char* direct = "";
 };
 [[nodiscard]] const SinkTable& sink_table(SinkTable::Id id);
 

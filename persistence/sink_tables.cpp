@@ -54,11 +54,13 @@ constexpr std::array<SinkTable, SinkTable::count> tables = {{
     {.name = "sink_trade_history",
      .create = "(LIKE public.trade_history)",
      .upsert = "INSERT INTO public.trade_history SELECT * FROM sink_trade_history"
-               " ON CONFLICT (id) DO NOTHING"},
+               " ON CONFLICT (id) DO NOTHING",
+     .direct = "public.trade_history"},
     {.name = "sink_copy_outcomes",
      .create = "(LIKE engine.copy_outcomes)",
      .upsert = "INSERT INTO engine.copy_outcomes SELECT * FROM sink_copy_outcomes"
-               " ON CONFLICT (event_id, link_id) DO NOTHING"},
+               " ON CONFLICT (event_id, link_id) DO NOTHING",
+     .direct = "engine.copy_outcomes"},
     {.name = "sink_external_fills",
      .create = "(user_exchange_id uuid, symbol text, trade_id text, order_id text, side text,"
                " quantity numeric, price numeric, executed_at timestamptz)",

@@ -46,7 +46,11 @@ class SinkWriter {
                                                         JournalPosition upto);
   [[nodiscard]] std::expected<void, PgError> write_rows(SinkRows& rows);
   [[nodiscard]] std::expected<void, PgError> copy(SinkRows& rows, SinkTable::Id id);
+  [[nodiscard]] std::expected<void, PgError> write_table(SinkRows& rows, SinkTable::Id id);
+  // False: some of these rows are there already, and nothing was written.
+  [[nodiscard]] std::expected<bool, PgError> try_direct(SinkRows& rows, SinkTable::Id id);
   [[nodiscard]] std::expected<void, PgError> drop_known_fills(SinkRows& rows);
+  [[nodiscard]] std::expected<void, PgError> make_positions(const PgParameters& keys);
   [[nodiscard]] std::expected<void, PgError> fold_positions(SinkRows& rows);
   [[nodiscard]] std::expected<void, PgError> commit_at(JournalPosition upto);
   [[nodiscard]] std::expected<void, PgError> set_aside(const SinkRecord& record, const PgError& why,
@@ -57,6 +61,9 @@ class SinkWriter {
   SinkIdentity identity_;
   SinkCounters counters_;
   JournalPosition committed_ = 0;
+  // What was written before comes again in stretches, after a database was set back: for so many
+  // batches nothing is tried directly.
+  int direct_pause_ = 0;
 };
 
 }  // namespace oneclick

@@ -68,7 +68,7 @@ struct Config {
 
   struct Database {
     std::string url_file;
-    std::int64_t sink_batch_records = 5'000;
+    std::int64_t sink_batch_records = 10'000;
     std::int64_t sink_batch_wait_ms = 5;
   } database;
   struct Market {

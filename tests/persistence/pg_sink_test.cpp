@@ -566,6 +566,25 @@ TEST_F(SinkTest, AnOlderDatabaseIsFilledAgainFromItsOwnOffset) {
   expect_books(query, 8, 3);
 }
 
+// What went straight into its table is refused there the second time, and found to be known.
+TEST_F(SinkTest, RowsThatAreThereAlreadyAreNotWrittenAgainNorMovePositions) {
+  ONECLICK_NEEDS_POSTGRES();
+  const std::string url = PgServer::fresh_database();
+  PgQuery query = open_query(url);
+  make_users(query, 4);
+  open_journal();
+  for (std::uint64_t e = 1; e <= 4; ++e) append_fan_out(e, 3);
+  auto sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  sink.reset();
+  // Half of what follows is new.
+  run(query, "TRUNCATE engine.leader_events; UPDATE engine.sink_offsets SET position = 0");
+  for (std::uint64_t e = 5; e <= 8; ++e) append_fan_out(e, 3);
+  sink = start_sink(url);
+  ASSERT_TRUE(sink->drain(last_, drain_ns));
+  expect_books(query, 8, 3);
+}
+
 TEST_F(SinkTest, ARefusedRowIsSetAsideAndTheRestGoesOn) {
   ONECLICK_NEEDS_POSTGRES();
   const std::string url = PgServer::fresh_database();
