@@ -168,6 +168,7 @@ std::expected<std::unique_ptr<PrivatePostgres>, std::string> PrivatePostgres::st
   server->dir_ = fs::absolute(options.dir);
   server->bin_ = program_folders().front();
   server->durable_ = options.durable;
+  server->settings_ = options.settings;
   std::error_code error;
   fs::create_directories(server->dir_, error);
   if (error)
@@ -204,6 +205,10 @@ std::expected<void, std::string> PrivatePostgres::launch() {
   if (!durable_)
     for (const char* word : {"-c", "fsync=off", "-c", "full_page_writes=off"})
       words.push_back(word);
+  for (const std::string& setting : settings_) {
+    words.push_back("-c");
+    words.push_back(setting);
+  }
   const auto pid = spawn(words, dir_ / "server.log");
   if (!pid) return std::unexpected(pid.error());
   pid_ = *pid;

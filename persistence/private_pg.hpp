@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace oneclick {
 
@@ -17,6 +18,7 @@ struct PrivatePostgresOptions {
   // passable for user postgres (not below a folder of mode 0700).
   std::filesystem::path dir;
   bool durable = false;  // false: fsync off, for data nobody needs after a power loss
+  std::vector<std::string> settings = {};  // "name=value", over what is set otherwise
 };
 
 class PrivatePostgres {
@@ -49,6 +51,7 @@ class PrivatePostgres {
   std::filesystem::path dir_;
   std::filesystem::path bin_;
   bool durable_ = false;
+  std::vector<std::string> settings_;
   int port_ = 0;
   pid_t pid_ = -1;
   std::string url_;

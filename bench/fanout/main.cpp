@@ -2,15 +2,12 @@
 // README.md.
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
-#include <filesystem>
-#include <fstream>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
-#include "bench/fanout/engine_run.hpp"
 #include "bench/common/machine.hpp"
+#include "bench/fanout/engine_run.hpp"
 #include "bench/fanout/options.hpp"
 #include "bench/fanout/receiver.hpp"
 #include "bench/fanout/report.hpp"
@@ -34,42 +31,12 @@ T must(std::expected<T, std::string> result, const std::string& what) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-std::string utc_text() {
-  const std::time_t now = std::time(nullptr);
-  char out[32];
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  return {out, std::strftime(out, sizeof out, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
-// A fresh folder, removed at the end unless it was asked for.
-class WorkDir {
- public:
-  explicit WorkDir(const std::string& wanted) : kept_(!wanted.empty()), path_(wanted) {
-    if (!kept_) {
-      char pattern[] = "/tmp/oneclick-fanout-XXXXXX";
-      if (mkdtemp(pattern) == nullptr) throw std::runtime_error("no temporary folder");
-      path_ = pattern;
-      std::filesystem::permissions(path_,
-                                   std::filesystem::perms(0755));  // PostgreSQL's user passes
-    }
-    std::filesystem::create_directories(path_);
-  }
-  ~WorkDir() {
-    std::error_code ignored;
-    if (!kept_) std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  bool kept_;
-  std::string path_;
-};
-
 class Bench {
  public:
   explicit Bench(const Options& options)
-      : options_(options), work_(options.work_dir), parties_(make_parties(party_count())) {}
+      : options_(options),
+        work_("fanout", options.work_dir),
+        parties_(make_parties(party_count())) {}
 
   Report run() {
     begin_report();
@@ -205,21 +172,14 @@ class Bench {
   std::uint32_t round_ = 0;
 };
 
-void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  out << text;
-  if (!out.flush()) throw std::runtime_error("cannot write " + file.string());
-}
-
 void keep_results(const Options& options, const Report& report) {
   if (!options.json_file.empty()) write_text(options.json_file, to_json(report));
   if (options.results_dir.empty()) return;
-  std::filesystem::create_directories(options.results_dir);
-  std::string name = report.started + "-" + (report.commit.empty() ? "unknown" : report.commit);
-  std::erase(name, ':');
-  const auto base = std::filesystem::path(options.results_dir) / ("fanout-" + name);
-  write_text(base.string() + ".json", to_json(report));
-  write_text(base.string() + ".txt", to_table(report));
+  keep_result(options.results_dir, {.benchmark = "fanout",
+                                    .started = report.started,
+                                    .commit = report.commit,
+                                    .json = to_json(report),
+                                    .table = to_table(report)});
 }
 
 int run(int argc, char** argv) {

@@ -1,8 +1,7 @@
 #include "bench/fanout/report.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,15 +27,6 @@ std::string summary_json(const Summary& s) {
                      static_cast<double>(s.p99) / 1e3, static_cast<double>(s.max) / 1e3);
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20) out += c;
-  }
-  return out + "\"";
-}
-
 std::string sender_json(const Rounds& rounds, const std::string& sender) {
   const auto& samples = rounds.by_sender.at(sender);
   std::string raw;
@@ -57,16 +47,6 @@ std::string sender_json(const Rounds& rounds, const std::string& sender) {
 
 }  // namespace
 
-Summary summarize(std::vector<std::int64_t> values) {
-  if (values.empty()) return {0, 0, 0, 0};
-  std::sort(values.begin(), values.end());
-  const auto at = [&](double q) {
-    const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(values.size())));
-    return values[rank == 0 ? 0 : rank - 1];
-  };
-  return {at(0.5), at(0.9), at(0.99), values.back()};
-}
-
 double ratio_to_floor(const Rounds& rounds, const std::string& sender) {
   const auto floor = rounds.by_sender.find("floor");
   const auto other = rounds.by_sender.find(sender);
@@ -76,9 +56,7 @@ double ratio_to_floor(const Rounds& rounds, const std::string& sender) {
   for (std::size_t i = 0; i < n; ++i)
     ratios.push_back(static_cast<double>(other->second[i].last_ns) /
                      static_cast<double>(floor->second[i].last_ns));
-  if (ratios.empty()) return 0;
-  std::sort(ratios.begin(), ratios.end());
-  return n % 2 == 1 ? ratios[n / 2] : (ratios[n / 2 - 1] + ratios[n / 2]) / 2;
+  return median(std::move(ratios));
 }
 
 std::string to_table(const Report& report) {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "bench/common/results.hpp"
+
 namespace oneclick::bench {
 
 // One burst of one sender, in nanoseconds from its trigger.
@@ -33,10 +35,6 @@ struct Report {
   std::vector<Rounds> sizes;
 };
 
-struct Summary {
-  std::int64_t p50, p90, p99, max;
-};
-[[nodiscard]] Summary summarize(std::vector<std::int64_t> values);
 // Median of this sender's last-follower times, each over the floor's of the same round.
 [[nodiscard]] double ratio_to_floor(const Rounds& rounds, const std::string& sender);
 
