@@ -74,6 +74,9 @@ INSERT INTO engine.copy_links (follower_user_id, follower_exchange_id, portfolio
     copy_percentage, symbols) VALUES
   ('10000000-0000-4000-8000-000000000002', '20000000-0000-4000-8000-000000000002',
    '30000000-0000-4000-8000-000000000002', '40000000-0000-4000-8000-000000000001', 25, '{BTC/USDT}');
+INSERT INTO engine.copy_links (follower_user_id, follower_exchange_id, leader_user_id, status) VALUES
+  ('10000000-0000-4000-8000-000000000002', '20000000-0000-4000-8000-000000000002',
+   '10000000-0000-4000-8000-000000000001', 'paused');
 INSERT INTO engine.leader_events (id, source, symbol, kind, event_time, accepted_at, links_matched)
   VALUES ('80000000-0000-4000-8000-000000000001', 'rest', 'BTC/USDT', 'signal_published', now(),
   now(), 1);
@@ -152,7 +155,31 @@ UPDATE community_posts SET likes_count = 1, comments_count = 1;
 UPDATE post_comments SET likes_count = 1;
 )";
 
-void run(PgQuery& database, const char* sql) {
+// A link that asks for something else than the default, in the words of a version.
+constexpr const char* syncing_link =
+    "UPDATE engine.copy_links SET sync_on_subscribe = {} WHERE leader_user_id IS NOT NULL";
+
+// A column that has other values since a version, and how what it had before is read now.
+struct Changed {
+  const char* table;
+  const char* column;
+  int since;
+  const char* now;
+};
+constexpr Changed changed[] = {
+    {.table = "engine.copy_links",
+     .column = "sync_on_subscribe",
+     .since = 25,
+     .now = "CASE WHEN sync_on_subscribe THEN 'all' ELSE 'none' END"},
+};
+
+std::string read_now(const std::string& table, const std::string& column, int number) {
+  for (const Changed& c : changed)
+    if (c.table == table && c.column == column && number < c.since) return c.now;
+  return fmt::format("\"{}\"", column);
+}
+
+void run(PgQuery& database, const std::string& sql) {
   const auto done = database.run(sql);
   ASSERT_TRUE(done.has_value()) << done.error();
 }
@@ -162,6 +189,7 @@ void run(PgQuery& database, const char* sql) {
 void fill_world(PgQuery& database, int number) {
   if (number >= 1) run(database, first_rows);
   if (number >= 2) run(database, engine_rows);
+  if (number >= 2) run(database, fmt::format(syncing_link, number < 25 ? "true" : "'all'"));
   if (number >= 5) run(database, more_rows);
 }
 
@@ -180,11 +208,12 @@ WHERE n.nspname IN ('public', 'engine') AND c.relkind IN ('r', 'p') AND NOT c.re
   return columns;
 }
 
-World world_of(PgQuery& database, const Columns& columns) {
+World world_of(PgQuery& database, const Columns& columns, int number) {
   World world;
   for (const auto& [table, names] : columns) {
     std::string list;
-    for (const std::string& name : names) list += (list.empty() ? "\"" : ", \"") + name + "\"";
+    for (const std::string& name : names)
+      list += (list.empty() ? "" : ", ") + read_now(table, name, number);
     const auto rows = database.rows(fmt::format(
         "SELECT string_agg(r, chr(10) ORDER BY r) FROM (SELECT ROW({})::text FROM {}) t (r)", list,
         table));
