@@ -11,7 +11,7 @@
 
 namespace oneclick::test {
 
-inline constexpr int newest = std::numeric_limits<int>::max();
+inline constexpr int newest_version = std::numeric_limits<int>::max();
 
 // At least one row in every table that version `number` of the schema has, counters as they should
 // be.
@@ -22,6 +22,7 @@ void fill_world(PgQuery& database, int number);
 using World = std::map<std::string, std::string>;
 using Columns = std::map<std::string, std::vector<std::string>>;
 [[nodiscard]] Columns columns_of(PgQuery& database);
-[[nodiscard]] World world_of(PgQuery& database, const Columns& columns, int number = newest);
+[[nodiscard]] World world_of(PgQuery& database, const Columns& columns,
+                             int number = newest_version);
 
 }  // namespace oneclick::test
