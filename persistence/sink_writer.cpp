@@ -175,7 +175,7 @@ std::expected<void, PgError> SinkWriter::write_rows(SinkRows& rows) {
 std::expected<bool, PgError> SinkWriter::try_direct(SinkRows& rows, SinkTable::Id id) {
   const std::string target = sink_table(id).direct;
   // One-click copies are looked up in the temporary table.
-  const bool looked_up = id == SinkTable::copy_outcomes && rows.has_signal_orders;
+  const bool looked_up = id == SinkTable::copy_outcomes && rows.has_one_click;
   if (target.empty() || looked_up || direct_pause_ > 0) return false;
   if (auto set = connection_->run("SAVEPOINT direct"); !set) return std::unexpected(set.error());
   const auto copied = connection_->copy_in(
