@@ -179,9 +179,9 @@ std::size_t Core::orders_in_flight() const {
   std::size_t resting = 0;
   for (Index i = 0; i < t.orders.size(); ++i) {
     const Order& o = t.orders[i];
-    const bool stays =
+    if (o.life != Life::working || o.cancelling) continue;
+    resting +=
         o.protects || (o.mirror != none && t.mirrors[o.mirror].stage == MirrorStage::resting);
-    resting += o.life == Life::working && stays && !o.cancelling;
   }
   return t.orders_open - resting;
 }

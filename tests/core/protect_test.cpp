@@ -369,6 +369,14 @@ TEST(Protection, IsNotWaitedForByADrain) {
   EXPECT_EQ(script.w.core.orders_in_flight(), 3U) << "both are to end, and the exit waits";
 }
 
+TEST(Protection, ADrainIsNotMisledByOrdersThatAreGone) {
+  Script script;
+  EXPECT_EQ(script.run("buy 1 2 90 110; take; close 1; gone"),
+            "buy 2; pair 2 at 110/90; cancel both; sell 2");
+  script.run("pass 7200");  // until they are forgotten
+  EXPECT_EQ(script.w.core.orders_in_flight(), 0U);
+}
+
 TEST(Protection, OfferedToAVenueThatDoesNotTakeItIsAnAlarmAfterSoManyTimes) {
   Script script;
   script.run("buy 1 2 90 110");
