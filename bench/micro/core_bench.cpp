@@ -39,7 +39,8 @@ class World {
                       .equity_age_ns_max = 60 * s_ns,
                       .leader_event_age_ns_max = 60 * s_ns,
                       .divergence_age_ns_max = 30 * s_ns,
-                      .event_notional_max = Decimal{}};
+                      .event_notional_max = Decimal{},
+                      .quote_equal = {}};
     give(make_event(fence));
     Instrument i{};
     i.venue = Venue::binance;
@@ -112,6 +113,7 @@ class World {
     l.subscription_active = true;
     l.percentage_e2 = 10'000;
     l.slippage_bps_max = 50;
+    l.leverage_e2 = 100;
     l.entry_ttl_ms = 5'000;
     l.version = 1;
     give(make_event(l));

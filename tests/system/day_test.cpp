@@ -241,8 +241,12 @@ TEST_F(Day, TheBooksAgreeAtItsEnd) {
   for (int round = 0; round < rounds && !HasFatalFailure(); ++round) {
     ASSERT_NO_FATAL_FAILURE(trade_round(round));
     ASSERT_NO_FATAL_FAILURE(publish(round));
-    if (round % 4 == 1) ASSERT_NO_FATAL_FAILURE(rest_orders(round));
-    if (round % 4 == 3) ASSERT_NO_FATAL_FAILURE(cancel_orders());
+    if (round % 4 == 1) {
+      ASSERT_NO_FATAL_FAILURE(rest_orders(round));
+    }
+    if (round % 4 == 3) {
+      ASSERT_NO_FATAL_FAILURE(cancel_orders());
+    }
     ASSERT_NO_FATAL_FAILURE(change_links(round));
   }
   ASSERT_NO_FATAL_FAILURE(cancel_orders());
