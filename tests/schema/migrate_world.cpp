@@ -155,9 +155,16 @@ UPDATE community_posts SET likes_count = 1, comments_count = 1;
 UPDATE post_comments SET likes_count = 1;
 )";
 
-// A link that asks for something else than the default, in the words of a version.
-constexpr const char* syncing_link =
-    "UPDATE engine.copy_links SET sync_on_subscribe = {} WHERE leader_user_id IS NOT NULL";
+// A link that asks for something else than the default, in the words of the version that is there.
+constexpr const char* syncing_link = R"(DO $$
+BEGIN
+  IF (SELECT data_type FROM information_schema.columns WHERE table_schema = 'engine'
+      AND table_name = 'copy_links' AND column_name = 'sync_on_subscribe') = 'boolean' THEN
+    UPDATE engine.copy_links SET sync_on_subscribe = true WHERE leader_user_id IS NOT NULL;
+  ELSE
+    UPDATE engine.copy_links SET sync_on_subscribe = 'all' WHERE leader_user_id IS NOT NULL;
+  END IF;
+END $$)";
 
 // A column that has other values since a version, and how what it had before is read now.
 struct Changed {
@@ -189,7 +196,7 @@ void run(PgQuery& database, const std::string& sql) {
 void fill_world(PgQuery& database, int number) {
   if (number >= 1) run(database, first_rows);
   if (number >= 2) run(database, engine_rows);
-  if (number >= 2) run(database, fmt::format(syncing_link, number < 25 ? "true" : "'all'"));
+  if (number >= 2) run(database, syncing_link);
   if (number >= 5) run(database, more_rows);
 }
 

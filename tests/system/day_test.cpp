@@ -96,14 +96,22 @@ class Day : public testing::Test {
     ASSERT_EQ(leaders.size(), leader_count);
     run(settings_sql(leaders));
     run(fmt::format(
-        "INSERT INTO engine.risk_limits (scope, id, entries_per_minute_max) VALUES"
-        " ('leader', '{}', 40); INSERT INTO engine.risk_limits (scope, id, positions_max) SELECT"
+        "INSERT INTO engine.risk_limits (scope, scope_id, entries_per_minute_max) VALUES"
+        " ('leader', '{}', 40); INSERT INTO engine.risk_limits (scope, scope_id, positions_max) "
+        "SELECT"
         " 'account', follower_exchange_id, 1 FROM engine.copy_links ORDER BY id LIMIT 20 ON "
         "CONFLICT DO NOTHING",
         leaders[1].user.to_text()));
     ASSERT_GE(ask("SELECT count(*) FROM engine.copy_links"), static_cast<std::int64_t>(links_min));
     ASSERT_DONE(stage->start_daemon());
-    ASSERT_DONE(stage->wait_ready(240 * second_ns));
+    // Leaders have no links: theirs are not among the accounts that must be read back.
+    const auto accounts = ask("SELECT count(DISTINCT follower_exchange_id) FROM engine.copy_links");
+    const std::int64_t until = monotonic_now_ns() + 240 * second_ns;
+    while (stage->metric("oneclick_accounts_reconciled").value_or(0) <
+           static_cast<double>(accounts)) {
+      ASSERT_LT(monotonic_now_ns(), until) << "not all accounts were read back";
+      wait(50'000'000);
+    }
     for (const demo::Trader& t : leaders) clients.emplace_back(*stage, t);
     bot = std::make_unique<demo::Bot>(stage->reactor(), stage->tls(),
                                       stage->ingress_url("ws", "/v1/stream"), stage->bot_token(),
