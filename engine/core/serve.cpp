@@ -340,6 +340,14 @@ Index holding_to_exit(const Tables& t, const Request& r, Index link) {
   return none;
 }
 
+// What an exit is held against the venue's least notional by: an old price is better than none, for
+// what is sent too small is refused for ever.
+Decimal exit_value(const Tables& t, const Request& r, Index instrument, bool is_short) {
+  const Touch& told = t.instruments[instrument].price;
+  const Decimal price = is_short ? r.touch.ask : r.touch.bid;
+  return price.is_positive() ? price : (is_short ? told.ask : told.bid);
+}
+
 void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   Tables& t = s.t;
   const Link& link = t.links[link_at];
@@ -372,7 +380,7 @@ void serve_exit(Step& s, Request& r, Index link_at, std::uint32_t rank) {
   const ExitSize size =
       size_exit({.wanted_fine = wanted,
                  .lots = lot_rules(t.instruments[instrument].instrument, OrderType::market),
-                 .price = exit_price(r, h.is_short)});
+                 .price = exit_value(t, r, instrument, h.is_short)});
   h.exit_residual_e12 = size.residual_fine;
   if (size.quantity.is_zero())
     return tell(s, r, link_at, rank, carried(wanted, size.residual_fine));

@@ -612,7 +612,8 @@ void ReferenceCore::leave(Request& r, Follower& f) {
     return skip(out > 0 ? Reason::already_exiting : Reason::no_position, h.owed);
   }
   const Number wanted = least(asked, available_fine);
-  const Number q = sell_lots(wanted, price, symbol);
+  // An old price is better than none.
+  const Number q = sell_lots(wanted, price > 0 ? price : market->second.bid, symbol);
   h.owed = wanted - q * fine;
   if (q == 0)
     return tell(r.e.id, l.id, Outcome::carried, Reason::none, Cap::none, 0, h.owed, false);
