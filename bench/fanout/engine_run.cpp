@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
-#include "bench/fanout/engine_world.hpp"
 #include "bench/common/machine.hpp"
+#include "bench/fanout/engine_world.hpp"
 #include "bench/fanout/parties.hpp"
 #include "bench/fanout/senders.hpp"
 #include "connectors/net/http_client.hpp"

@@ -1,5 +1,5 @@
-// Lots, residuals and fractions on spot, line by line from RULES.md sections 3 and 4: what a follower holds after
-// its leader has bought (+) and sold (-), with restarts (!) between.
+// Lots, residuals and fractions on spot, line by line from RULES.md sections 3 and 4: what a
+// follower holds after its leader has bought (+) and sold (-), with restarts (!) between.
 #include <gtest/gtest.h>
 
 #include <sstream>

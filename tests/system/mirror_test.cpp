@@ -12,9 +12,10 @@ class MirrorStage : public OneLink {
     ASSERT_NO_FATAL_FAILURE(prepare(false, "mirror", {.followers = 8, .seed = 11}));
     price("59400", "59600");
     // Somebody who trades against what rests.
-    admin("POST", "/admin/accounts",
-          R"({"id":"50000000-0000-4000-8000-000000000001","api_key":"somebody","api_secret":"secret",)"
-          R"("balances":{"BTC":"1"}})");
+    admin(
+        "POST", "/admin/accounts",
+        R"({"id":"50000000-0000-4000-8000-000000000001","api_key":"somebody","api_secret":"secret",)"
+        R"("balances":{"BTC":"1"}})");
     ASSERT_NO_FATAL_FAILURE(start_daemon());
     leader_ = std::make_unique<ExchangeClient>(*stage_, stage_->world().leader);
     demo::Trader somebody;
