@@ -166,17 +166,22 @@ void add_link(const Step& s, const ScopeTerms& scope, Index link, Index symbol, 
   }
 }
 
+// The links that the limits are over, one after the other.
+template <typename Each>
+void each_link(const Tables& t, const ScopeTerms& scope, Each each) {
+  if (is_shared(scope)) {
+    for (const Index link : t.sources[scope.terms.link].links) each(link);
+  } else {
+    for (Index link = t.accounts[scope.terms.link].first_link; link != none;
+         link = t.links[link].next_in_account)
+      each(link);
+  }
+}
+
 ScopeSums sums_of(const Step& s, const ScopeTerms& scope, Index symbol) {
   ScopeSums sums{};
   sums.known = sums.is_valued = true;
-  if (is_shared(scope)) {
-    for (const Index link : s.t.sources[scope.terms.link].links)
-      add_link(s, scope, link, symbol, sums);
-  } else {
-    for (Index link = s.t.accounts[scope.terms.link].first_link; link != none;
-         link = s.t.links[link].next_in_account)
-      add_link(s, scope, link, symbol, sums);
-  }
+  each_link(s.t, scope, [&](Index link) { add_link(s, scope, link, symbol, sums); });
   return sums;
 }
 
@@ -241,14 +246,7 @@ void stop(Step& s, ScopeTerms& scope) {
   scope.terms.halted = true;
   emit_scope_halt(s, scope);
   if (scope.terms.drawdown_action != DrawdownAction::close) return;
-  if (is_shared(scope)) {
-    for (const Index link : s.t.sources[scope.terms.link].links)
-      sell_all(s, link, LeaderEventKind::risk_close);
-  } else {
-    for (Index link = s.t.accounts[scope.terms.link].first_link; link != none;
-         link = s.t.links[link].next_in_account)
-      sell_all(s, link, LeaderEventKind::risk_close);
-  }
+  each_link(s.t, scope, [&](Index link) { sell_all(s, link, LeaderEventKind::risk_close); });
 }
 
 }  // namespace

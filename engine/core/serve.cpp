@@ -343,8 +343,8 @@ Index holding_to_exit(const Tables& t, const Request& r, Index link) {
 // What an exit is held against the venue's least notional by: an old price is better than none, for
 // what is sent too small is refused for ever.
 Decimal exit_value(const Tables& t, const Request& r, Index instrument, bool is_short) {
+  const Decimal price = exit_price(r, is_short);
   const Touch& told = t.instruments[instrument].price;
-  const Decimal price = is_short ? r.touch.ask : r.touch.bid;
   return price.is_positive() ? price : (is_short ? told.ask : told.bid);
 }
 

@@ -334,6 +334,40 @@ Reason ReferenceCore::ladder(const Request& r, const Follower& f) const {
   return Reason::none;
 }
 
+// What is asked for before residual, caps and rounding, by the link's mode.
+ReferenceCore::Wish ReferenceCore::wish(const Request& r, const CopyLink& l, const Wallet& w,
+                                        const Instrument& i, const Number& price) const {
+  const Number percentage = r.percentage_e2 != 0 ? r.percentage_e2 : l.percentage_e2;
+  const Number amount = r.copy_amount > 0 ? r.copy_amount : number(l.copy_amount);
+  const Number leader_quantity = number(r.e.quantity);
+  const std::string quote = text(i.quote);
+  switch (l.sizing_mode) {
+    case SizingMode::leader_quantity:
+      return {leader_quantity * percentage, Reason::none};
+    case SizingMode::fixed_notional:
+      return {down(amount * e8, price) * fine, Reason::none};
+    case SizingMode::fixed_quantity:
+      return {number(l.copy_quantity) * fine, Reason::none};
+    case SizingMode::fixed_risk: {
+      const Number stop = number(r.e.stop_loss);
+      if (stop <= 0 || stop >= price) return {0, Reason::no_stop};
+      return {down(amount * e8, price - stop) * fine, Reason::none};
+    }
+    case SizingMode::follower_equity: {
+      const auto worth = follower_equity(w, quote);
+      if (!worth || *worth <= 0) return {0, Reason::equity_unknown};
+      return {down(down(*worth * percentage, 10'000) * e8, price) * fine, Reason::none};
+    }
+    case SizingMode::equity_proportional: {
+      const auto worth = follower_equity(w, quote);
+      const auto leaders = leader_equity(r.e, quote);
+      if (!worth || *worth <= 0 || !leaders) return {0, Reason::equity_unknown};
+      return {down(leader_quantity * percentage * *worth, *leaders), Reason::none};
+    }
+  }
+  return {0, Reason::no_quantity};
+}
+
 void ReferenceCore::enter(Request& r, Follower& f) {
   const CopyLink& l = f.link;
   const std::string symbol = text(r.e.symbol);
@@ -363,42 +397,11 @@ void ReferenceCore::enter(Request& r, Follower& f) {
     if (abs(price - market.reference) * 10'000 > market.reference * l.price_collar_bps_max)
       return skip(Reason::price_collar);
   }
-  // The size wanted.
-  const Number percentage = r.percentage_e2 != 0 ? r.percentage_e2 : l.percentage_e2;
-  const Number amount = r.copy_amount > 0 ? r.copy_amount : number(l.copy_amount);
-  const Number leader_quantity = number(r.e.quantity);
+  const Wish wished = wish(r, l, w, i, price);
+  if (wished.reason != Reason::none) return skip(wished.reason);
+  const Number& wanted = wished.wanted;
   const std::string quote = text(i.quote);
-  Number wanted;
-  switch (l.sizing_mode) {
-    case SizingMode::leader_quantity:
-      wanted = leader_quantity * percentage;
-      break;
-    case SizingMode::fixed_notional:
-      wanted = down(amount * e8, price) * fine;
-      break;
-    case SizingMode::fixed_quantity:
-      wanted = number(l.copy_quantity) * fine;
-      break;
-    case SizingMode::fixed_risk: {
-      const Number stop = number(r.e.stop_loss);
-      if (stop <= 0 || stop >= price) return skip(Reason::no_stop);
-      wanted = down(amount * e8, price - stop) * fine;
-      break;
-    }
-    case SizingMode::follower_equity: {
-      const auto worth = follower_equity(w, quote);
-      if (!worth || *worth <= 0) return skip(Reason::equity_unknown);
-      wanted = down(down(*worth * percentage, 10'000) * e8, price) * fine;
-      break;
-    }
-    case SizingMode::equity_proportional: {
-      const auto worth = follower_equity(w, quote);
-      const auto leaders = leader_equity(r.e, quote);
-      if (!worth || *worth <= 0 || !leaders) return skip(Reason::equity_unknown);
-      wanted = down(leader_quantity * percentage * *worth, *leaders);
-      break;
-    }
-  }
+  const Number amount = r.copy_amount > 0 ? r.copy_amount : number(l.copy_amount);
   // Limits over all that the link holds.
   std::optional<Number> room;
   if (l.positions_max > 0) {
@@ -567,32 +570,10 @@ void ReferenceCore::leave(Request& r, Follower& f) {
       asked = available_fine - up((available_fine - owed) * r.after, r.before);
       break;
     case Request::Ask::sell_quantity: {
-      const Number percentage = r.percentage_e2 != 0 ? r.percentage_e2 : l.percentage_e2;
-      const Number amount = r.copy_amount > 0 ? r.copy_amount : number(l.copy_amount);
-      if (l.sizing_mode == SizingMode::leader_quantity) {
-        asked = number(r.e.quantity) * percentage + owed;
-        break;
-      }
-      if (price <= 0) break;
-      std::optional<Number> same;
-      if (l.sizing_mode == SizingMode::fixed_notional) same = down(amount * e8, price) * fine;
-      if (l.sizing_mode == SizingMode::fixed_quantity) same = number(l.copy_quantity) * fine;
-      if (l.sizing_mode == SizingMode::fixed_risk) {
-        const Number stop = number(r.e.stop_loss);
-        if (stop > 0 && stop < price) same = down(amount * e8, price - stop) * fine;
-      }
-      const std::string quote = text(market->second.instrument.quote);
-      if (l.sizing_mode == SizingMode::follower_equity) {
-        const auto worth = follower_equity(w, quote);
-        if (worth && *worth > 0) same = down(down(*worth * percentage, 10'000) * e8, price) * fine;
-      }
-      if (l.sizing_mode == SizingMode::equity_proportional) {
-        const auto worth = follower_equity(w, quote);
-        const auto leaders = leader_equity(r.e, quote);
-        if (worth && *worth > 0 && leaders)
-          same = down(number(r.e.quantity) * percentage * *worth, *leaders);
-      }
-      if (same) asked = *same + owed;
+      // As much as the same signal would have bought; all where that cannot be said.
+      if (l.sizing_mode != SizingMode::leader_quantity && price <= 0) break;
+      const Wish same = wish(r, l, w, market->second.instrument, price);
+      if (same.reason == Reason::none) asked = same.wanted + owed;
       break;
     }
     case Request::Ask::close_signal: {
@@ -705,19 +686,21 @@ Number ReferenceCore::fit(Order& o, const Number& price) {
   return sold;
 }
 
+// Not now: again after a while, each time later once there were many.
+void ReferenceCore::put_off(Order& o) const {
+  const int per_minute = std::max(1, settings_.exit_attempts_per_minute);
+  const int slow = std::clamp(o.tries - per_minute, 0, 5);
+  ++o.tries;
+  o.retry_ns = now_ns_ + ((minute_ns / per_minute) << slow);
+}
+
 void ReferenceCore::attempt(OrderKey key) {
   Order& o = orders_.at(key);
   const Wallet& w = wallets_[followers_.at(o.link).link.account];
   if (!w.known || !w.account.connected) return end(key, Reason::exchange_disconnected, true);
   if (w.refused) return end(key, Reason::credentials_refused, true);
   const Market& market = markets_.at(o.symbol);
-  const auto postpone = [&] {
-    const int per_minute = std::max(1, settings_.exit_attempts_per_minute);
-    const int slow = std::clamp(o.tries - per_minute, 0, 5);
-    ++o.tries;
-    o.retry_ns = now_ns_ + ((minute_ns / per_minute) << slow);
-  };
-  if (market.instrument.status != TradingStatus::trading) return postpone();
+  if (market.instrument.status != TradingStatus::trading) return put_off(o);
   const Number sold = fit(o, 0);
   if (sold == 0) {
     const bool holds = followers_.at(o.link).holds.at(o.symbol).quantity > 0;
@@ -762,13 +745,7 @@ void ReferenceCore::on_order(const OrderUpdate& u) {
     case OrderUpdateKind::not_sent:
       if (!o.is_exit)
         return end(u.key, u.reason == Reason::none ? Reason::session_down : u.reason, true);
-      {
-        const int per_minute = std::max(1, settings_.exit_attempts_per_minute);
-        const int slow = std::clamp(o.tries - per_minute, 0, 5);
-        ++o.tries;
-        o.retry_ns = now_ns_ + ((minute_ns / per_minute) << slow);
-      }
-      return;
+      return put_off(o);
     default:
       return;
   }
@@ -894,10 +871,7 @@ void ReferenceCore::after_exit(const Order& ended, Reason reason, bool not_sent,
     orders_[next.key] = next;
     return attempt(next.key);
   }
-  const int per_minute = std::max(1, settings_.exit_attempts_per_minute);
-  const int slow = std::clamp(next.tries - per_minute, 0, 5);
-  ++next.tries;
-  next.retry_ns = now_ns_ + ((minute_ns / per_minute) << slow);
+  put_off(next);
   orders_[next.key] = next;
 }
 

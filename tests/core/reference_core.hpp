@@ -138,6 +138,13 @@ class ReferenceCore {
   void follow_up(Order& entry);
   void start_exit(const Order& exit);
   void attempt(OrderKey key);
+  void put_off(Order& exit) const;
+  struct Wish {
+    Number wanted;  // fine
+    Reason reason;  // none, or why it cannot be said
+  };
+  [[nodiscard]] Wish wish(const Request& r, const CopyLink& link, const Wallet& w,
+                          const Instrument& instrument, const Number& price) const;
   void on_timer();
   void on_price(const Price& price);
 
